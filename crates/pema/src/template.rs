@@ -1,0 +1,280 @@
+//! From an example to the text that the model reads and the text it learns.
+
+mod text;
+
+pub use text::TextTemplate;
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    dataset::Example,
+    error::{Error, Result},
+};
+
+/// Where the input goes.
+const INPUT: &str = "{input}";
+/// Where the target goes.
+const TARGET: &str = "{target}";
+
+/// The templates that have a name.
+const PRESETS: [(&str, &str); 3] = [
+    (
+        "formality",
+        "Convert the following informal sentence into a formal sentence: \nInformal: {input}\nFormal: {target}",
+    ),
+    ("translation", "Translate this from English to German: \n{input}\nGerman: {target}"),
+    ("plain", "{input}\n{target}"),
+];
+
+/// The name of the model's own chat template, alone or before an instruction.
+const CHAT: &str = "chat";
+
+/// How a prompt is made of an instruction, demonstrations and an input.
+///
+/// It travels as JSON in the metadata of exported files, see [`Template::to_json`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Template {
+    /// Plain text with places for input and target.
+    Text(TextTemplate),
+    /// The model's own chat template, which only the model can render.
+    Chat {
+        /// The system message; empty for none.
+        instruction: String,
+    },
+}
+
+/// A solved example shown in the prompt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Demo {
+    /// The input shown.
+    pub input: String,
+    /// Its answer.
+    pub target: String,
+}
+
+impl From<&Example> for Demo {
+    fn from(example: &Example) -> Self {
+        Self { input: example.input.clone(), target: example.target.clone() }
+    }
+}
+
+impl Template {
+    /// The template named by a preset (`formality`, `translation`, `plain`,
+    /// `chat`, or `chat:` and an instruction), or given as a text.
+    ///
+    /// A text holds `{input}` once, and may hold `{target}` once after it. The
+    /// line of `{input}` begins the part that is repeated for demonstrations;
+    /// all before it is the instruction. Spaces just before `{target}` belong to
+    /// the target. Without `{target}` the target follows the end of the text,
+    /// which is then the prompt exactly as written.
+    ///
+    /// # Errors
+    /// [`Error::BadTemplate`] says which of these rules is broken.
+    pub fn parse(preset_or_text: &str) -> Result<Self> {
+        if let Some((_, text)) = PRESETS.iter().find(|(name, _)| *name == preset_or_text) {
+            return TextTemplate::parse(text).map(Self::Text);
+        }
+        if let Some(rest) = preset_or_text.strip_prefix(CHAT)
+            && !preset_or_text.contains(INPUT)
+            && !preset_or_text.contains(TARGET)
+            && (rest.is_empty() || rest.starts_with(':'))
+        {
+            return Ok(Self::Chat { instruction: rest.strip_prefix(':').unwrap_or_default().trim().to_owned() });
+        }
+        TextTemplate::parse(preset_or_text).map(Self::Text)
+    }
+
+    /// The prompt for `input` behind the demonstrations: everything up to where
+    /// the target begins. Text put in is never searched for places again.
+    ///
+    /// # Errors
+    /// [`Error::BadTemplate`] for [`Template::Chat`]: the model renders
+    /// [`Template::chat_messages`] instead.
+    pub fn prompt(&self, demos: &[Demo], input: &str) -> Result<String> {
+        match self {
+            Self::Text(template) => Ok(template.prompt(demos, input)),
+            Self::Chat { .. } => Err(Error::BadTemplate {
+                why: "a chat is rendered by the model's own template; choose a model that has one, or another template"
+                    .to_owned(),
+            }),
+        }
+    }
+
+    /// The conversation of (role, content) that a chat template renders: the
+    /// instruction as `system`, each demonstration as a turn of `user` and one
+    /// of `assistant`, then the input as `user`.
+    pub fn chat_messages(&self, demos: &[Demo], input: &str) -> Vec<(&'static str, String)> {
+        let instruction = match self {
+            Self::Text(template) => &template.instruction,
+            Self::Chat { instruction } => instruction,
+        };
+        let mut messages = Vec::with_capacity(2 * demos.len() + 2);
+        if !instruction.is_empty() {
+            messages.push(("system", instruction.clone()));
+        }
+        for demo in demos {
+            messages.push(("user", demo.input.clone()));
+            messages.push(("assistant", demo.target.clone()));
+        }
+        messages.push(("user", input.to_owned()));
+        messages
+    }
+
+    /// The text the model shall learn to write behind the prompt.
+    pub fn target_text(&self, target: &str) -> String {
+        match self {
+            Self::Text(template) => format!("{}{target}", template.target_lead),
+            Self::Chat { .. } => target.to_owned(),
+        }
+    }
+
+    /// Where a generated text ends although the model would go on: at what
+    /// follows the target in the template, or at the end of the line if nothing
+    /// does. A chat ends by the model's own token.
+    pub fn stop_string(&self) -> Option<&str> {
+        match self {
+            Self::Text(template) if template.after.is_empty() => Some("\n"),
+            Self::Text(template) => Some(&template.after),
+            Self::Chat { .. } => None,
+        }
+    }
+
+    /// Whether the model's own chat template renders the prompt.
+    pub fn is_chat(&self) -> bool {
+        matches!(self, Self::Chat { .. })
+    }
+
+    /// The form in which a template is stored beside weights.
+    ///
+    /// # Errors
+    /// [`Error::BadTemplate`], should the text not be writable as JSON.
+    pub fn to_json(&self) -> Result<String> {
+        serde_json::to_string(self).map_err(|error| Error::BadTemplate { why: error.to_string() })
+    }
+
+    /// Reads what [`Template::to_json`] wrote.
+    ///
+    /// # Errors
+    /// [`Error::BadTemplate`] for anything else.
+    pub fn from_json(json: &str) -> Result<Self> {
+        serde_json::from_str(json).map_err(|error| Error::BadTemplate {
+            why: format!("the stored form is damaged or of a newer program ({error}); export the file again"),
+        })
+    }
+}
+
+impl fmt::Display for Template {
+    /// A form that [`Template::parse`] takes.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(template) => template.fmt(formatter),
+            Self::Chat { instruction } if instruction.is_empty() => formatter.write_str(CHAT),
+            Self::Chat { instruction } => write!(formatter, "{CHAT}:{instruction}"),
+        }
+    }
+}
+
+/// Turns `\n`, `\t` and `\\` as typed on a command line into the characters
+/// they stand for. A backslash before anything else stays.
+pub fn unescape(typed: &str) -> String {
+    let mut text = String::with_capacity(typed.len());
+    let mut rest = typed;
+    while let Some((before, escape)) = rest.split_once('\\') {
+        text += before;
+        let (meant, length) = match escape.as_bytes().first() {
+            Some(b'n') => ('\n', 1),
+            Some(b't') => ('\t', 1),
+            Some(b'\\') => ('\\', 1),
+            _ => ('\\', 0),
+        };
+        text.push(meant);
+        rest = &escape[length..];
+    }
+    text + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    pub(super) fn demo(input: &str, target: &str) -> Demo {
+        Demo { input: input.into(), target: target.into() }
+    }
+
+    #[test]
+    fn the_formality_preset_is_written_as_it_was_measured() {
+        let template = Template::parse("formality").unwrap();
+        let prompt = template.prompt(&[demo("x1", "y1")], "x").unwrap();
+        let head = "Convert the following informal sentence into a formal sentence: \n";
+        assert_eq!(prompt, format!("{head}Informal: x1\nFormal: y1\n\nInformal: x\nFormal:"));
+        assert_eq!(template.prompt(&[], "x").unwrap(), format!("{head}Informal: x\nFormal:"));
+        assert_eq!(template.target_text("y"), " y");
+        assert_eq!(template.stop_string(), Some("\n"));
+    }
+
+    #[test]
+    fn inserted_text_is_never_filled_in_again() {
+        let template = Template::parse("plain").unwrap();
+        let prompt = template.prompt(&[demo("{target}", "{input}")], "{input} {target}").unwrap();
+        assert_eq!(prompt, "{target}\n{input}\n\n{input} {target}\n");
+        assert_eq!(template.target_text("{input}"), "{input}");
+    }
+
+    #[test]
+    fn a_chat_is_a_conversation() {
+        let template = Template::parse("chat: Be formal.").unwrap();
+        let expected = [("system", "Be formal."), ("user", "a"), ("assistant", "b"), ("user", "x")];
+        let expected = expected.map(|(role, content)| (role, content.to_owned()));
+        assert_eq!(template.chat_messages(&[demo("a", "b")], "x"), expected);
+        assert_eq!((template.stop_string(), template.target_text("y").as_str()), (None, "y"));
+        assert!(template.is_chat() && template.prompt(&[], "x").is_err());
+        assert_eq!(Template::parse("chat").unwrap().chat_messages(&[], "x"), [("user", "x".to_owned())]);
+        assert!(!Template::parse("chat: {input}\nreply: {target}").unwrap().is_chat());
+    }
+
+    #[test]
+    fn broken_templates_say_what_is_wrong() {
+        let cases = [
+            ("fomality", "formality, translation, plain, chat"),
+            ("chatty", "no {input}"),
+            ("chat: {target}", "no {input}"),
+            ("{input}{input}", "more than one {input}"),
+            ("{target}\n{input}", "before {input}"),
+            ("{input}{target}{target}", "more than one {target}"),
+        ];
+        for (text, reason) in cases {
+            let error = Template::parse(text).unwrap_err().to_string();
+            assert!(error.contains(reason), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn stored_and_shown_forms_are_read_back() {
+        let texts = [
+            "formality",
+            "translation",
+            "plain",
+            "chat",
+            "chat:Be brief.",
+            "{input}\nG: ",
+            "{input} -> {target} \n",
+            "I: {input}",
+        ];
+        for text in texts {
+            let template = Template::parse(text).unwrap();
+            assert_eq!(Template::from_json(&template.to_json().unwrap()).unwrap(), template, "{text}");
+            assert_eq!(Template::parse(&template.to_string()).unwrap(), template, "{text}");
+        }
+        assert!(Template::from_json("{\"kind\":\"text\"}").is_err());
+        assert!(Template::from_json("{\"kind\":\"chat\",\"instruction\":\"\"").is_err());
+    }
+
+    #[test]
+    fn escapes_are_those_of_a_command_line() {
+        assert_eq!(unescape(r"a\nb\\nc\td\x\"), "a\nb\\nc\td\\x\\");
+        assert_eq!(unescape("äö\\nü"), "äö\nü");
+    }
+}
