@@ -1,5 +1,7 @@
 //! What the test files share: fixtures, tolerant comparison, the devices to test on.
 
+pub mod contexts;
+
 use std::path::PathBuf;
 
 use pema_device::{Choice, Device};
@@ -69,6 +71,24 @@ pub fn gpu() -> Option<Device> {
             None
         }
     }
+}
+
+/// The default model where `cargo xtask` keeps it, or the file that `PEMA_MODEL` names. Without one the
+/// test is skipped aloud; with `PEMA_REQUIRE_MODEL` set, as in CI, that is a failure.
+pub fn default_model() -> Option<PathBuf> {
+    let path = std::env::var_os("PEMA_MODEL").map_or_else(
+        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../.pema/models/SmolLM2-135M-Instruct.Q4_1.gguf")),
+        PathBuf::from,
+    );
+    if path.exists() {
+        return Some(path);
+    }
+    assert!(
+        std::env::var_os("PEMA_REQUIRE_MODEL").is_none(),
+        "the default model is required here; run `cargo xtask model`"
+    );
+    eprintln!("SKIPPED: no {}; run `cargo xtask model`", path.display());
+    None
 }
 
 #[cfg(test)]

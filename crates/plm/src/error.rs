@@ -210,4 +210,7 @@ pub enum Error {
         /// Tokens that fit.
         context: usize,
     },
+    /// The device failed; its own message says what to do.
+    #[error(transparent)]
+    Device(#[from] pema_device::Error),
 }

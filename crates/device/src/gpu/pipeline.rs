@@ -57,20 +57,17 @@ fn uniform_size(kernel: &Kernel) -> u64 {
 }
 
 fn compile(device: &wgpu::Device, kernel: &'static Kernel) -> Compiled {
-    let entry = |binding: usize, ty: wgpu::BufferBindingType, size: u64| wgpu::BindGroupLayoutEntry {
-        binding: binding as u32,
-        visibility: wgpu::ShaderStages::COMPUTE,
-        ty: wgpu::BindingType::Buffer {
-            ty,
-            has_dynamic_offset: binding == 0,
-            min_binding_size: wgpu::BufferSize::new(size),
-        },
-        count: None,
-    };
-    let mut entries = vec![entry(0, wgpu::BufferBindingType::Uniform, uniform_size(kernel))];
+    let entry =
+        |binding: usize, ty: wgpu::BufferBindingType, size: Option<wgpu::BufferSize>| wgpu::BindGroupLayoutEntry {
+            binding: binding as u32,
+            visibility: wgpu::ShaderStages::COMPUTE,
+            ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset: binding == 0, min_binding_size: size },
+            count: None,
+        };
+    let mut entries = vec![entry(0, wgpu::BufferBindingType::Uniform, wgpu::BufferSize::new(uniform_size(kernel)))];
     for (i, binding) in kernel.bindings.iter().enumerate() {
         let ty = wgpu::BufferBindingType::Storage { read_only: *binding == Binding::Read };
-        entries.push(entry(i + 1, ty, 4));
+        entries.push(entry(i + 1, ty, None));
     }
     let layout = device
         .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: Some(kernel.name), entries: &entries });

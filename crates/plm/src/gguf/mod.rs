@@ -3,9 +3,11 @@
 //! Only the header is ever held. It is read through a window that starts small and grows until the
 //! header fits, and tensors are read by range when somebody asks for them.
 
+mod cursor;
 mod metadata;
 mod parse;
 mod tensor;
+mod value;
 
 #[cfg(test)]
 pub(crate) mod build;
@@ -19,7 +21,8 @@ pub use tensor::{GgmlType, TensorInfo};
 
 use crate::error::{Error, Result};
 use crate::source::ByteSource;
-use parse::{Header, Stop};
+use cursor::Stop;
+use parse::Header;
 
 /// First window, in bytes: most headers of small models need a few times this, tests far less.
 const FIRST_WINDOW: u64 = 1 << 20;

@@ -24,17 +24,17 @@ const EOS: &str = "tokenizer.ggml.eos_token_id";
 const EOT: &str = "tokenizer.ggml.eot_token_id";
 const ADD_BOS: &str = "tokenizer.ggml.add_bos_token";
 
-/// What a token is for.
+/// What a token is for. The numbers are those of the format; the fingerprint contains them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Role {
     /// Text, reached by merges.
-    Text,
-    /// Text, matched as written.
-    UserDefined,
+    Text = 1,
     /// No text: the beginning of a turn, the end of a document.
-    Control,
+    Control = 3,
+    /// Text, matched as written.
+    UserDefined = 4,
     /// A number without a token, to fill the embedding up to a round size.
-    Unused,
+    Unused = 5,
 }
 
 /// The body of [`Tokenizer::from_gguf`].
@@ -90,7 +90,9 @@ pub(super) fn load(metadata: &Metadata) -> Result<Tokenizer> {
 /// The id under `key`, which must be one of the vocabulary's.
 fn special(metadata: &Metadata, key: &str, vocab: usize) -> Result<Option<u32>> {
     match metadata.optional(key, Metadata::u32)? {
-        Some(id) if id as usize >= vocab => Err(Error::TokenOutOfRange { id, vocab: vocab as u32 }),
+        Some(id) if id as usize >= vocab => {
+            Err(bad(metadata.name(), format!("`{key}` is {id}, the vocabulary has {vocab} tokens")))
+        }
         id => Ok(id),
     }
 }

@@ -46,8 +46,8 @@ impl Tokenizer {
     ///
     /// # Errors
     /// [`Error::UnknownTokenizer`] and [`Error::UnknownPreTokenizer`] where its ids could not be
-    /// reproduced exactly; [`Error::MissingKey`], [`Error::WrongType`], [`Error::TokenOutOfRange`]
-    /// and [`Error::Tokenizer`] for a header that contradicts itself.
+    /// reproduced exactly; [`Error::MissingKey`], [`Error::WrongType`] and [`Error::Tokenizer`] for
+    /// a header that contradicts itself.
     pub fn from_gguf(metadata: &Metadata) -> Result<Self> {
         load::load(metadata)
     }

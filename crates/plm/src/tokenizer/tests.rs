@@ -229,5 +229,5 @@ fn what_cannot_be_reproduced_is_refused() {
         .strings(TOKENS, &["a"])
         .strings(MERGES, &[])
         .u32("tokenizer.ggml.eos_token_id", 1);
-    refused(builder, "token 1 is outside the vocabulary of 1");
+    refused(builder, "`tokenizer.ggml.eos_token_id` is 1, the vocabulary has 1 tokens");
 }
