@@ -189,6 +189,96 @@ pub enum Error {
         /// Number of references.
         references: usize,
     },
+    /// The model or the device refused; its own message says what to do.
+    #[error(transparent)]
+    Plm(#[from] pema_plm::Error),
+    /// The device refused; its own message says what to do.
+    #[error(transparent)]
+    Device(#[from] pema_device::Error),
+    /// The operating system did not do what was asked.
+    #[error("{path}: cannot {action}: {cause}; {advice}")]
+    File {
+        /// The file or folder.
+        path: String,
+        /// What was tried, as a verb: `read`, `write`.
+        action: &'static str,
+        /// The system's own words.
+        cause: std::io::Error,
+        /// What the user can do.
+        advice: &'static str,
+    },
+    /// A file is not what its name or its first bytes promise.
+    #[error("{path} is not {expected}: {why}; {advice}")]
+    BadFile {
+        /// The file.
+        path: String,
+        /// What it should be.
+        expected: &'static str,
+        /// What is wrong, and where.
+        why: String,
+        /// What the user can do.
+        advice: &'static str,
+    },
+    /// A memory or an adapter was made with another model.
+    #[error(
+        "{path} was made with another {what}: it names {theirs}, the model here is {ours}; use the model it was made with, or make it again"
+    )]
+    OtherModel {
+        /// The memory or the adapter.
+        path: String,
+        /// `model`, `tokenizer`, `hidden size` or `vocabulary`.
+        what: &'static str,
+        /// What the file says.
+        theirs: String,
+        /// What the loaded model is.
+        ours: String,
+    },
+    /// No example was left to build from.
+    #[error(
+        "{file}: no example fits: the shortest needs {tokens} tokens and {limit} are allowed; shorten the examples or use fewer demonstrations"
+    )]
+    AllTooLong {
+        /// Name of the data.
+        file: String,
+        /// Tokens of the shortest example with its prompt.
+        tokens: usize,
+        /// Tokens allowed.
+        limit: usize,
+    },
+    /// A setting is out of its range.
+    #[error("{setting} is {value}; it must be {range}")]
+    BadSetting {
+        /// Name of the setting.
+        setting: &'static str,
+        /// What was given.
+        value: String,
+        /// What is allowed.
+        range: String,
+    },
+    /// The losses became infinite or no number.
+    #[error("training diverged at step {step}: the loss is {loss}; lower the learning rate (now {lr}) and train again")]
+    Diverged {
+        /// Step at which it was noticed.
+        step: usize,
+        /// The loss.
+        loss: f64,
+        /// Learning rate in use.
+        lr: f64,
+    },
+    /// Something needed for this method was not given.
+    #[error("the method {method} needs {needs}; give it, or leave the method out")]
+    Needs {
+        /// Name of the method.
+        method: &'static str,
+        /// What is missing.
+        needs: &'static str,
+    },
+    /// The model has no chat template.
+    #[error("{model} carries no chat template; use another template than `chat`")]
+    NoChatTemplate {
+        /// Name of the model.
+        model: String,
+    },
 }
 
 /// Result with this crate's [`Error`].

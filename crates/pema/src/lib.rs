@@ -1,8 +1,40 @@
-//! x
+//! WHY: private adaptation of a language model without back-propagating through it. This is the
+//! library's front door.
+//!
+//! [`Builder`] runs the model once over a [`Dataset`](dataset::Dataset) to fill a [`Memory`];
+//! [`Trainer`] makes an [`Adapter`] of memory and LM head; [`Generator`] writes with both;
+//! [`Evaluator`] says whether it helped. It knows no DOM, no terminal and no clock.
 
+mod adapter;
+mod build;
 pub mod dataset;
-pub mod error;
+mod decode;
+mod error;
+mod evaluate;
+#[cfg(not(target_family = "wasm"))]
+pub mod files;
+pub mod format;
+mod generate;
+mod knn;
+mod memory;
 pub mod metrics;
+mod mixer;
+mod prompt;
 pub mod sampling;
 pub mod schedule;
+#[cfg(not(target_family = "wasm"))]
+mod store;
 pub mod template;
+pub mod train;
+
+pub use adapter::{Adapter, AdapterMeta, Form};
+pub use build::{BuildConfig, BuildProgress, Builder};
+pub use error::{Error, Result};
+pub use evaluate::{Evaluation, Evaluator, MethodScore};
+pub use generate::{GenerateConfig, Generator, Method, Probabilities, Token, Written};
+pub use knn::{Knn, KnnConfig};
+pub use memory::{ContextMode, Keys, Memory, MemoryMeta};
+pub use prompt::{Encoded, PromptSetup, Prompter, shared_prefix};
+#[cfg(not(target_family = "wasm"))]
+pub use store::{FolderStore, MemoryStore, load_memory};
+pub use train::{StepReport, Summary, TrainConfig, Trainer};

@@ -81,6 +81,11 @@ impl Sampler {
         Self { config, random: SplitMix64::new(start.wrapping_add(offset)), weights: Vec::new() }
     }
 
+    /// Whether the best candidate is always taken.
+    pub fn is_greedy(&self) -> bool {
+        self.config.temperature.is_nan() || self.config.temperature <= 0.0 || self.config.top_k == 1
+    }
+
     /// The next token out of `candidates`, pairs of (token id, log-probability)
     /// in nats, best first, equal ones by smaller id. The candidates may be the
     /// head of a longer list; their probabilities are normalised over what is
@@ -93,11 +98,10 @@ impl Sampler {
         if !best_log_prob.is_finite() {
             return None;
         }
-        let temperature = f64::from(self.config.temperature);
-        let greedy = temperature.is_nan() || temperature <= 0.0;
-        if greedy || self.config.top_k == 1 {
+        if self.is_greedy() {
             return Some(best);
         }
+        let temperature = f64::from(self.config.temperature);
         let kept = match self.config.top_k {
             0 => candidates.len(),
             top_k => candidates.len().min(top_k as usize),

@@ -55,9 +55,13 @@ impl TextTemplate {
         if after.contains(TARGET) {
             return refuse("it has more than one {target}; keep one");
         }
-        // Only a written {target} moves spaces: without it the user has shown the prompt's exact end.
-        let kept = if tail.contains(TARGET) { between.trim_end_matches(' ').len() } else { between.len() };
-        let (between, target_lead) = between.split_at(kept);
+        // Only a written {target} moves spaces: without it the user has shown the prompt's exact end, and
+        // a target would stick to a prompt that ends in a word or a colon.
+        let (between, target_lead) = if tail.contains(TARGET) {
+            between.split_at(between.trim_end_matches(' ').len())
+        } else {
+            (between, if between.ends_with(char::is_whitespace) { "" } else { " " })
+        };
         Ok(Self {
             instruction: instruction.to_owned(),
             input_part: input_part.to_owned(),
@@ -102,6 +106,14 @@ mod tests {
         assert_eq!((template.target_text("y").as_str(), template.stop_string()), ("y", Some("\n")));
         let line_end = Template::parse("{input} \n{target}").unwrap();
         assert_eq!((line_end.prompt(&[], "x").unwrap().as_str(), line_end.target_text("y").as_str()), ("x \n", "y"));
+    }
+
+    #[test]
+    fn without_a_place_a_target_does_not_stick_to_the_last_word_of_the_prompt() {
+        let written = Template::parse("Rewrite: \nInformal: {input}\nFormal: {target}").unwrap();
+        let left_out = Template::parse("Rewrite: \nInformal: {input}\nFormal:").unwrap();
+        assert_eq!(written, left_out);
+        assert_eq!(left_out.target_text("y"), " y");
     }
 
     #[test]

@@ -1,0 +1,233 @@
+//! Memories and adapters as safetensors, readable by anything that reads safetensors.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use half::f16;
+use pema_plm::Identity;
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+
+use crate::adapter::{Adapter, AdapterMeta};
+use crate::memory::{Keys, Memory, MemoryMeta};
+use crate::prompt::PromptSetup;
+use crate::{Error, Result};
+
+const MEMORY: &str = "pema-memory/1";
+const ADAPTER: &str = "pema-adapter/1";
+
+type Metadata = HashMap<String, String>;
+
+/// A memory as the bytes of a file: `keys` F16 or F32 `[N,d]`, `values`, `sample`, `position`,
+/// `input_tokens` U32 `[N]`.
+pub fn memory_to_bytes(memory: &Memory) -> Result<Vec<u8>> {
+    let n = memory.rows();
+    let (dtype, keys): (_, &[u8]) = match &memory.keys {
+        Keys::F16(v) => (Dtype::F16, bytemuck::cast_slice(v)),
+        Keys::F32(v) => (Dtype::F32, bytemuck::cast_slice(v)),
+    };
+    let mut tensors = vec![("keys", view(dtype, vec![n, memory.hidden()], keys)?)];
+    let columns = [
+        ("values", &memory.values),
+        ("sample", &memory.sample),
+        ("position", &memory.position),
+        ("input_tokens", &memory.input_tokens),
+    ];
+    for (name, column) in columns {
+        tensors.push((name, view(Dtype::U32, vec![n], bytemuck::cast_slice(column))?));
+    }
+    let mut metadata = identity_to(&memory.meta.identity, MEMORY);
+    metadata.insert("context_mode".into(), memory.meta.context_mode.to_string());
+    metadata.insert("template".into(), memory.meta.prompt.to_json()?);
+    metadata.insert("normalization".into(), "post-final-norm".into());
+    metadata.insert("created".into(), memory.meta.created.clone());
+    serialize(tensors, metadata)
+}
+
+/// Reads what [`memory_to_bytes`] wrote; `sample`, `position` and `input_tokens` may be missing.
+/// `path` is for messages.
+pub fn memory_from_bytes(path: &str, bytes: &[u8]) -> Result<Memory> {
+    let file = File::open(path, bytes, "an external memory", MEMORY)?;
+    let identity = file.identity()?;
+    let keys = file.tensor("keys")?;
+    let (n, d) = match keys.shape() {
+        [n, d] if *d == identity.hidden_size => (*n, *d),
+        shape => {
+            return Err(file.bad(format!("`keys` has shape {shape:?}, the hidden size is {}", identity.hidden_size)));
+        }
+    };
+    let keys = match keys.dtype() {
+        Dtype::F16 => Keys::F16(bytemuck::pod_collect_to_vec::<u8, f16>(keys.data())),
+        Dtype::F32 => Keys::F32(bytemuck::pod_collect_to_vec(keys.data())),
+        other => return Err(file.bad(format!("`keys` is {other:?}, not F16 or F32"))),
+    };
+    if keys.len() != n * d {
+        return Err(file.bad(format!("`keys` holds {} values for {n} x {d}", keys.len())));
+    }
+    let values = file.column("values", n)?;
+    if let Some(id) = values.iter().find(|v| **v as usize >= identity.vocab_size) {
+        return Err(file.bad(format!("`values` holds token {id}, the vocabulary has {}", identity.vocab_size)));
+    }
+    let optional = |name, default: u32| match file.has(name) {
+        true => file.column(name, n),
+        false => Ok(vec![default; n]),
+    };
+    let meta = MemoryMeta {
+        context_mode: file.text("context_mode")?.parse()?,
+        prompt: PromptSetup::from_json(&file.text("template")?)?,
+        created: file.text("created").unwrap_or_default(),
+        identity,
+    };
+    let (sample, position) = (optional("sample", 0)?, optional("position", 0)?);
+    Ok(Memory { meta, keys, values, sample, position, input_tokens: optional("input_tokens", 1)? })
+}
+
+/// An adapter as the bytes of a file: F32 `A` `[r,d]`, `B_pd` `[d,r]`, `B_rct` `[d,r]`.
+pub fn adapter_to_bytes(adapter: &Adapter) -> Result<Vec<u8>> {
+    let (r, d) = (adapter.rank, adapter.meta.identity.hidden_size);
+    let tensors = vec![
+        ("A", view(Dtype::F32, vec![r, d], bytemuck::cast_slice(&adapter.a))?),
+        ("B_pd", view(Dtype::F32, vec![d, r], bytemuck::cast_slice(&adapter.b_pd))?),
+        ("B_rct", view(Dtype::F32, vec![d, r], bytemuck::cast_slice(&adapter.b_rct))?),
+    ];
+    let m = &adapter.meta;
+    let mut metadata = identity_to(&m.identity, ADAPTER);
+    let mut set = |key: &str, value: String| _ = metadata.insert(key.to_owned(), value);
+    set("rank", r.to_string());
+    set("form", adapter.form.to_string());
+    set("recipe", m.recipe.clone());
+    set("kappa", m.kappa.to_string());
+    set("lambda_max", m.lambda_max.to_string());
+    set("lambda_constant", m.lambda_constant.to_string());
+    set("schedule", m.schedule.to_string());
+    set("template", m.prompt.to_json()?);
+    set("seed", m.seed.to_string());
+    set("software", m.software.clone());
+    serialize(tensors, metadata)
+}
+
+/// Reads what [`adapter_to_bytes`] wrote. `path` is for messages.
+pub fn adapter_from_bytes(path: &str, bytes: &[u8]) -> Result<Adapter> {
+    let file = File::open(path, bytes, "an adapter", ADAPTER)?;
+    let identity = file.identity()?;
+    let (rank, d) = (file.number::<usize>("rank")?, identity.hidden_size);
+    let matrix = |name: &str, shape: [usize; 2]| {
+        let tensor = file.tensor(name)?;
+        if tensor.shape() != shape || tensor.dtype() != Dtype::F32 {
+            let (dtype, found) = (tensor.dtype(), tensor.shape());
+            return Err(file.bad(format!("`{name}` is {dtype:?} {found:?}, not F32 {shape:?}")));
+        }
+        let values: Vec<f32> = bytemuck::pod_collect_to_vec(tensor.data());
+        match values.iter().position(|v| !v.is_finite()) {
+            Some(at) => Err(file.bad(format!("`{name}` holds {} at element {at}", values[at]))),
+            None => Ok(values),
+        }
+    };
+    Ok(Adapter {
+        rank,
+        form: file.text("form")?.parse()?,
+        a: matrix("A", [rank, d])?,
+        b_pd: matrix("B_pd", [d, rank])?,
+        b_rct: matrix("B_rct", [d, rank])?,
+        meta: AdapterMeta {
+            recipe: file.text("recipe")?,
+            kappa: file.number("kappa")?,
+            lambda_max: file.number("lambda_max")?,
+            lambda_constant: file.number("lambda_constant").or_else(|_| file.number("lambda_max"))?,
+            schedule: file.text("schedule")?.parse()?,
+            prompt: PromptSetup::from_json(&file.text("template")?)?,
+            seed: file.number("seed")?,
+            software: file.text("software").unwrap_or_default(),
+            identity,
+        },
+    })
+}
+
+fn view(dtype: Dtype, shape: Vec<usize>, data: &[u8]) -> Result<TensorView<'_>> {
+    TensorView::new(dtype, shape, data).map_err(|e| unwritable(&e))
+}
+
+fn serialize(tensors: Vec<(&str, TensorView<'_>)>, metadata: Metadata) -> Result<Vec<u8>> {
+    safetensors::serialize(tensors, Some(metadata)).map_err(|e| unwritable(&e))
+}
+
+fn unwritable(e: &safetensors::SafeTensorError) -> Error {
+    let advice = "this is a bug in the program; please report it";
+    Error::BadFile { path: "the new file".into(), expected: "writable as safetensors", why: e.to_string(), advice }
+}
+
+fn identity_to(identity: &Identity, format: &str) -> Metadata {
+    let pairs = [
+        ("format", format.to_owned()),
+        ("model", identity.name.clone()),
+        ("model_sha256", identity.sha256.clone()),
+        ("tokenizer_sha256", identity.tokenizer_sha256.clone()),
+        ("hidden_size", identity.hidden_size.to_string()),
+        ("vocab_size", identity.vocab_size.to_string()),
+    ];
+    pairs.into_iter().map(|(k, v)| (k.to_owned(), v)).collect()
+}
+
+/// A safetensors file whose `format` has been checked.
+struct File<'a> {
+    path: &'a str,
+    expected: &'static str,
+    tensors: SafeTensors<'a>,
+    metadata: Metadata,
+}
+
+impl<'a> File<'a> {
+    fn open(path: &'a str, bytes: &'a [u8], expected: &'static str, format: &str) -> Result<File<'a>> {
+        let bad = |why: String| Error::BadFile { path: path.to_owned(), expected, why, advice: ADVICE };
+        let tensors = SafeTensors::deserialize(bytes).map_err(|e| bad(e.to_string()))?;
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| bad(e.to_string()))?;
+        let metadata = header.metadata().clone().unwrap_or_default();
+        let file = File { path, expected, tensors, metadata };
+        let found = file.text("format")?;
+        if found != format {
+            return Err(file.bad(format!("its format is `{found}`, this program reads `{format}`")));
+        }
+        Ok(file)
+    }
+
+    fn bad(&self, why: String) -> Error {
+        Error::BadFile { path: self.path.to_owned(), expected: self.expected, why, advice: ADVICE }
+    }
+
+    fn text(&self, key: &str) -> Result<String> {
+        self.metadata.get(key).cloned().ok_or_else(|| self.bad(format!("its metadata has no `{key}`")))
+    }
+
+    fn number<T: std::str::FromStr>(&self, key: &str) -> Result<T> {
+        let text = self.text(key)?;
+        text.parse().map_err(|_| self.bad(format!("`{key}` is `{text}`, not a number")))
+    }
+
+    fn identity(&self) -> Result<Identity> {
+        Ok(Identity {
+            name: self.text("model")?,
+            sha256: self.text("model_sha256")?,
+            tokenizer_sha256: self.text("tokenizer_sha256")?,
+            hidden_size: self.number("hidden_size")?,
+            vocab_size: self.number("vocab_size")?,
+        })
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.tensors.names().contains(&name)
+    }
+
+    fn tensor(&self, name: &str) -> Result<TensorView<'_>> {
+        self.tensors.tensor(name).map_err(|_| self.bad(format!("it has no tensor `{name}`")))
+    }
+
+    fn column(&self, name: &str, n: usize) -> Result<Vec<u32>> {
+        let tensor = self.tensor(name)?;
+        if tensor.dtype() != Dtype::U32 || tensor.shape() != [n] {
+            return Err(self.bad(format!("`{name}` is {:?} {:?}, not U32 [{n}]", tensor.dtype(), tensor.shape())));
+        }
+        let bytes: Cow<'_, [u8]> = tensor.data().into();
+        Ok(bytemuck::pod_collect_to_vec(&bytes))
+    }
+}
+
+const ADVICE: &str = "choose another file, or make it again";

@@ -1,0 +1,276 @@
+//! Writing: the model, the adapter and the memory mixed token by token.
+
+use pema_plm::source::ByteSource;
+use pema_plm::tokenizer::Decoder;
+use serde::{Deserialize, Serialize};
+
+use crate::decode::Batch;
+use crate::knn::Knn;
+use crate::mixer::{Choice, Mixer};
+use crate::prompt::{Encoded, shared_prefix};
+use crate::sampling::{Sampler, SamplingConfig, StopStrings};
+use crate::schedule::{Schedule, Unrolling};
+use crate::{Adapter, Error, Result};
+use pema_plm::Plm;
+
+/// Who has a say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Method {
+    /// The model alone.
+    Base,
+    /// The model and the memory's nearest rows.
+    Knn,
+    /// The model and the adapter, lambda the same at every token.
+    Pema,
+    /// The model and the adapter under Gradual Unrolling.
+    PemaGu,
+}
+
+impl Method {
+    /// All methods, in the order of reports.
+    pub const ALL: [Method; 4] = [Method::Base, Method::Knn, Method::Pema, Method::PemaGu];
+
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        ["base", "knn", "pema", "pema-gu"][self as usize]
+    }
+
+    /// Whether it needs an adapter.
+    pub fn adapted(self) -> bool {
+        matches!(self, Method::Pema | Method::PemaGu)
+    }
+}
+
+impl std::str::FromStr for Method {
+    type Err = Error;
+    fn from_str(s: &str) -> Result<Method> {
+        Method::ALL.into_iter().find(|m| m.name() == s).ok_or_else(|| Error::BadSetting {
+            setting: "method",
+            value: s.to_owned(),
+            range: "base, knn, pema or pema-gu".to_owned(),
+        })
+    }
+}
+
+/// How to write.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GenerateConfig {
+    /// Who has a say.
+    pub method: Method,
+    /// lambda_max instead of the adapter's own.
+    pub lambda_max: Option<f32>,
+    /// Schedule for [`Method::PemaGu`]; its own for `None`: Gradual Unrolling.
+    pub schedule: Option<Schedule>,
+    /// Length for [`Schedule::ReferenceCode`], which the released program takes from the reference text.
+    pub reference_length: Option<usize>,
+    /// Most tokens of a text.
+    pub max_tokens: usize,
+    /// How tokens are drawn.
+    pub sampling: SamplingConfig,
+    /// Where a text ends although the model would go on.
+    pub stop: Vec<String>,
+    /// Fill in the probabilities of [`Token`].
+    pub explain: bool,
+}
+
+/// A token that was written.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Token {
+    /// Its id.
+    pub id: u32,
+    /// Its text; empty for control tokens.
+    pub text: String,
+    /// Weight of the adapter or the memory.
+    pub lambda: f32,
+    /// What was asked for by `explain`.
+    pub probabilities: Option<Probabilities>,
+}
+
+/// Probabilities of the token that was written.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Probabilities {
+    /// P_LM
+    pub lm: f32,
+    /// P_PEMA, or that of the memory's votes.
+    pub pema: f32,
+    /// The mixture.
+    pub mix: f32,
+}
+
+/// A text that was written.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Written {
+    /// The text, without surrounding blanks and without the stop string.
+    pub text: String,
+    /// Its tokens, the end token included.
+    pub tokens: Vec<Token>,
+    /// Whether it ended by itself and not at the limit.
+    pub ended: bool,
+}
+
+/// Writes with one model and, as the method asks, an adapter or a memory.
+#[derive(Debug)]
+pub struct Generator<'a, S> {
+    plm: &'a Plm<S>,
+    mixer: Mixer<'a, S>,
+    adapter: Option<&'a Adapter>,
+}
+
+/// Texts written in step.
+const BATCH: usize = 32;
+
+impl<'a, S: ByteSource> Generator<'a, S> {
+    /// Uploads the adapter.
+    pub fn new(plm: &'a Plm<S>, adapter: Option<&'a Adapter>, knn: Option<&'a Knn>) -> Result<Generator<'a, S>> {
+        Ok(Generator { plm, mixer: Mixer::new(plm, adapter, knn)?, adapter })
+    }
+
+    /// Writes a text for every prompt. `on_text(i, piece)` hears of every piece of text as it is certain.
+    pub async fn write(
+        &self,
+        prompts: &[Encoded],
+        config: &GenerateConfig,
+        mut on_text: impl FnMut(usize, &str),
+    ) -> Result<Vec<Written>> {
+        config.sampling.check()?;
+        self.mixer.check(config.method)?;
+        let limit = self.plm.file.config.context;
+        if let Some(p) = prompts.iter().find(|p| p.prompt.len() >= limit) {
+            return Err(pema_plm::Error::TooLong { tokens: p.prompt.len() + 1, context: limit }.into());
+        }
+        let prefix = shared_prefix(prompts.iter().map(|p| p.prompt.as_slice()));
+        let room = |p: &Encoded| config.max_tokens.min(limit - p.prompt.len());
+        let rows = prompts.chunks(BATCH).map(|c| c.iter().map(|p| p.prompt.len() - prefix + room(p)).sum()).max();
+        let head = prompts.first().map_or(&[][..], |p| &p.prompt[..prefix]);
+        let mut batch = Batch::new(self.plm, head, rows.unwrap_or(0))?;
+        let mut written = Vec::new();
+        for (c, chunk) in prompts.chunks(BATCH).enumerate() {
+            let mut texts = Vec::new();
+            for (i, prompt) in chunk.iter().enumerate() {
+                texts.push(self.begin(prompt, config, (c * BATCH + i) as u64, room(prompt))?);
+            }
+            let ids: Vec<&[u32]> = chunk.iter().map(|p| p.prompt.as_slice()).collect();
+            let rooms: Vec<usize> = chunk.iter().map(room).collect();
+            let mut active: Vec<usize> = (0..chunk.len()).collect();
+            let mut parts = batch.start(&ids, &rooms, &vec![1; chunk.len()])?;
+            loop {
+                let mut next = Vec::with_capacity(active.len());
+                for contexts in &parts {
+                    let n = contexts.words() / self.plm.head.hidden();
+                    let lambdas: Vec<f32> =
+                        active[next.len()..next.len() + n].iter().map(|i| texts[*i].lambda()).collect();
+                    let mut samplers: Vec<_> = Vec::new();
+                    for i in &active[next.len()..next.len() + n] {
+                        samplers.push(texts[*i].sampler.clone());
+                    }
+                    let choices =
+                        self.mixer.choose(config.method, contexts, n, &lambdas, &mut samplers, config.explain).await?;
+                    for (k, sampler) in samplers.into_iter().enumerate() {
+                        texts[active[next.len() + k]].sampler = sampler;
+                    }
+                    next.extend(choices);
+                }
+                let mut feed = Vec::new();
+                let mut still = Vec::new();
+                for (i, choice) in active.iter().copied().zip(next) {
+                    let id = choice.id;
+                    let piece = texts[i].push(self.plm, choice);
+                    if !piece.is_empty() {
+                        on_text(c * BATCH + i, &piece);
+                    }
+                    if !texts[i].finished {
+                        still.push(i);
+                        feed.push(id);
+                    }
+                }
+                active = still;
+                if active.is_empty() {
+                    break;
+                }
+                parts = vec![batch.step(&active, &feed)?];
+            }
+            for (i, text) in texts.into_iter().enumerate() {
+                let (piece, done) = text.end();
+                if !piece.is_empty() {
+                    on_text(c * BATCH + i, &piece);
+                }
+                written.push(done);
+            }
+        }
+        Ok(written)
+    }
+
+    fn begin(&self, prompt: &Encoded, config: &GenerateConfig, index: u64, room: usize) -> Result<Text> {
+        let unrolling = self.unrolling(prompt.input_tokens, config)?;
+        Ok(Text {
+            unrolling,
+            sampler: Sampler::for_sequence(config.sampling, index),
+            decoder: self.plm.file.tokenizer.decoder(),
+            stop: StopStrings::new(config.stop.iter().cloned()),
+            written: Written { text: String::new(), tokens: Vec::new(), ended: false },
+            room,
+            finished: room == 0,
+        })
+    }
+
+    fn unrolling(&self, input_tokens: usize, config: &GenerateConfig) -> Result<Unrolling> {
+        let meta = self.adapter.map(|a| &a.meta);
+        let (schedule, chosen) = match config.method {
+            Method::Base => (Schedule::Constant, 0.0),
+            Method::Knn => (Schedule::Constant, self.mixer.knn_lambda()),
+            Method::Pema => (Schedule::Constant, meta.map_or(0.5, |m| m.lambda_constant)),
+            Method::PemaGu => (config.schedule.unwrap_or(Schedule::Paper), meta.map_or(0.5, |m| m.lambda_max)),
+        };
+        let lambda_max = if config.method == Method::Base { 0.0 } else { config.lambda_max.unwrap_or(chosen) };
+        let length = match schedule {
+            Schedule::ReferenceCode => config.reference_length.unwrap_or(input_tokens),
+            _ => input_tokens,
+        };
+        Unrolling::new(schedule, lambda_max, length)
+    }
+}
+
+/// A text being written.
+struct Text {
+    unrolling: Unrolling,
+    sampler: Sampler,
+    decoder: Decoder,
+    stop: StopStrings,
+    written: Written,
+    room: usize,
+    finished: bool,
+}
+
+impl Text {
+    fn lambda(&self) -> f32 {
+        self.unrolling.lambda(self.written.tokens.len())
+    }
+
+    /// Takes the next token; returns the text that is certain now.
+    fn push<S: ByteSource>(&mut self, plm: &Plm<S>, choice: Choice) -> String {
+        let tokenizer = &plm.file.tokenizer;
+        let ended = tokenizer.eos_ids().contains(&choice.id);
+        let text = if ended { String::new() } else { self.decoder.push(choice.id).unwrap_or_default() };
+        let lambda = self.lambda();
+        let shown = if ended { String::new() } else { tokenizer.token_text(choice.id).unwrap_or_default() };
+        self.written.tokens.push(Token { id: choice.id, text: shown, lambda, probabilities: choice.probabilities });
+        let piece = self.stop.push(&text);
+        self.written.text += &piece;
+        self.written.ended = ended || self.stop.stopped();
+        self.finished = self.written.ended || self.written.tokens.len() >= self.room;
+        piece
+    }
+
+    /// What was held back, and the finished text.
+    fn end(mut self) -> (String, Written) {
+        let mut rest = String::new();
+        if !self.stop.stopped() {
+            rest = self.stop.push(&self.decoder.finish().unwrap_or_default());
+            rest += &self.stop.finish();
+        }
+        self.written.text += &rest;
+        self.written.text = self.written.text.trim().to_owned();
+        (rest, self.written)
+    }
+}

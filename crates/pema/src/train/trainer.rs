@@ -1,0 +1,266 @@
+//! The training loop, one step a call.
+
+use std::sync::Arc;
+
+use pema_device::Device;
+use pema_kernels::random::Rng;
+use pema_plm::LmHead;
+
+use super::closed_form::eigenvectors;
+use super::config::{Stage1, TrainConfig};
+use super::held_out::{HeldOutScore, choose_lambda};
+use super::network::{Losses, Network, Objective, Parameters, Rate};
+use crate::adapter::transpose;
+use crate::{Adapter, AdapterMeta, Error, Form, Memory, Result};
+
+/// Trains an adapter. The caller owns the loop: to pause it stops calling [`Trainer::step`], to stop
+/// early it calls [`Trainer::finish`], to cancel it drops.
+#[derive(Debug)]
+pub struct Trainer<'a> {
+    device: Arc<Device>,
+    config: TrainConfig,
+    memory: &'a Memory,
+    network: Network,
+    /// Rows that are trained on; the rest of the memory is held out when no other memory is.
+    training: Vec<usize>,
+    held_out: Option<HeldOut<'a>>,
+    rng: Rng,
+    order: Vec<usize>,
+    cursor: usize,
+    step: usize,
+    best: Option<Best>,
+    stale: usize,
+}
+
+#[derive(Debug)]
+struct HeldOut<'a> {
+    memory: &'a Memory,
+    rows: Vec<usize>,
+    lm: Vec<f32>,
+}
+
+#[derive(Debug)]
+struct Best {
+    score: HeldOutScore,
+    parameters: Parameters,
+    step: usize,
+}
+
+/// One step, as the user sees it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct StepReport {
+    /// 1 or 2.
+    pub stage: u32,
+    /// Step within all stages, from 1.
+    pub step: usize,
+    /// Most steps there will be.
+    pub of: usize,
+    /// Losses of the batch.
+    pub losses: Losses,
+    /// What the held-out rows say, when they were asked.
+    pub held_out: Option<HeldOutScore>,
+}
+
+/// How training went.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Summary {
+    /// Steps done.
+    pub steps: usize,
+    /// The step whose parameters were kept.
+    pub best_step: usize,
+    /// What the held-out rows say of them; `None` without held-out rows.
+    pub held_out: Option<HeldOutScore>,
+    /// Rows trained on.
+    pub rows: usize,
+    /// Most bytes that were on the device at once.
+    pub peak_bytes: u64,
+}
+
+/// Held-out rows looked at during training; the last look takes all of them.
+const LOOK_ROWS: usize = 2048;
+/// Without a memory of held-out rows, one example in this many is held out.
+const HOLD_OUT_EVERY: u32 = 10;
+/// Fewest examples of which some can be held out.
+const HOLD_OUT_MIN: usize = 20;
+
+impl<'a> Trainer<'a> {
+    /// Prepares training on `memory`, judged on `valid`, or else on a tenth of the memory's examples.
+    /// Stage 1 in closed form happens here.
+    pub async fn new(
+        device: Arc<Device>,
+        head: LmHead,
+        memory: &'a Memory,
+        valid: Option<&'a Memory>,
+        config: TrainConfig,
+    ) -> Result<Trainer<'a>> {
+        config.check(head.hidden())?;
+        device.memory().reset_peak();
+        let held_back = valid.is_none() && memory.examples() >= HOLD_OUT_MIN;
+        let is_held = |row: &usize| held_back && memory.sample[*row] % HOLD_OUT_EVERY == HOLD_OUT_EVERY - 1;
+        let (held, training): (Vec<usize>, Vec<usize>) = (0..memory.rows()).partition(is_held);
+        let mut rng = Rng::new(config.seed);
+        let parameters = initial(&device, memory, &config, &mut rng).await?;
+        let largest = config.batch.max(if config.stage1 == Stage1::Descent { config.stage1_batch } else { 1 });
+        let mut network = Network::new(device.clone(), head, config.form, &parameters, largest.min(training.len()))?;
+        let mut held_out = match valid {
+            Some(memory) => Some(HeldOut { memory, rows: (0..memory.rows()).collect(), lm: Vec::new() }),
+            None if !held.is_empty() => Some(HeldOut { memory, rows: held, lm: Vec::new() }),
+            None => None,
+        };
+        if let Some(h) = &mut held_out {
+            let targets = pick(&h.memory.values, &h.rows);
+            h.lm = network.nll(false, &targets, |r| h.memory.gather(&h.rows[r])).await?;
+        }
+        let order = training.clone();
+        let cursor = order.len();
+        Ok(Trainer {
+            device,
+            config,
+            memory,
+            network,
+            training,
+            held_out,
+            rng,
+            order,
+            cursor,
+            step: 0,
+            best: None,
+            stale: 0,
+        })
+    }
+
+    /// One step, of stage 1 first when it is gradient descent; `None` when training is over.
+    pub async fn step(&mut self) -> Result<Option<StepReport>> {
+        let stage1 = if self.config.stage1 == Stage1::Descent { self.config.stage1_steps } else { 0 };
+        let of = stage1 + self.config.steps;
+        let stopped = self.config.patience > 0 && self.stale >= self.config.patience;
+        if self.step == of || stopped {
+            return Ok(None);
+        }
+        let c = &self.config;
+        let first = self.step < stage1;
+        let (objective, batch) =
+            if first { (Objective::Stage1, c.stage1_batch) } else { (Objective::Stage2 { kappa: c.kappa }, c.batch) };
+        let rate = Rate { lr: c.lr, weight_decay: c.weight_decay, dropout: c.dropout };
+        let rows = self.next_batch(batch);
+        let targets = pick(&self.memory.values, &rows);
+        let seed = self.rng.next_u64() as u32;
+        let memory = self.memory;
+        let losses = self.network.step(objective, &targets, |r| memory.gather(&rows[r]), rate, seed).await?;
+        self.step += 1;
+        let total = losses.rct + losses.pd;
+        if !total.is_finite() {
+            return Err(Error::Diverged { step: self.step, loss: total, lr: self.config.lr });
+        }
+        let due = (self.step - stage1.min(self.step)).is_multiple_of(self.eval_every()) || self.step == of;
+        let held_out = if !first && due { self.look(LOOK_ROWS).await? } else { None };
+        Ok(Some(StepReport { stage: if first { 1 } else { 2 }, step: self.step, of, losses, held_out }))
+    }
+
+    /// The best parameters seen on held-out rows (the last ones without any), with lambda chosen on all of them.
+    pub async fn finish(mut self, software: &str) -> Result<(Adapter, Summary)> {
+        let (parameters, best_step) = match self.best.take() {
+            Some(best) => (best.parameters, best.step),
+            None => (self.network.parameters().await?, self.step),
+        };
+        self.network.set_prediction(&parameters)?;
+        let score = self.score(usize::MAX).await?;
+        let (d, rank) = (self.memory.hidden(), self.config.rank);
+        let meta = AdapterMeta {
+            identity: self.memory.meta.identity.clone(),
+            prompt: self.memory.meta.prompt.clone(),
+            recipe: self.config.recipe.to_string(),
+            kappa: self.config.kappa,
+            lambda_max: score.map_or(DEFAULT_LAMBDA, |s| s.lambda_max),
+            lambda_constant: score.map_or(DEFAULT_LAMBDA, |s| s.lambda_constant),
+            schedule: score.map_or_else(Default::default, |s| s.schedule()),
+            seed: self.config.seed,
+            software: software.to_owned(),
+        };
+        let adapter = Adapter {
+            rank,
+            form: self.config.form,
+            b_pd: transpose(&parameters.bt_pd, rank, d),
+            b_rct: transpose(&parameters.bt_rct, rank, d),
+            a: parameters.a,
+            meta,
+        };
+        let (steps, rows, peak_bytes) = (self.step, self.training.len(), self.device.memory().peak());
+        Ok((adapter, Summary { steps, best_step, held_out: score, rows, peak_bytes }))
+    }
+
+    /// The next rows of a shuffled pass over the training rows; a new pass begins when one is used up.
+    fn next_batch(&mut self, batch: usize) -> Vec<usize> {
+        let mut rows = Vec::with_capacity(batch.min(self.training.len()));
+        while rows.len() < batch.min(self.training.len()) {
+            if self.cursor == self.order.len() {
+                self.rng.shuffle(&mut self.order);
+                self.cursor = 0;
+            }
+            let take = (batch - rows.len()).min(self.order.len() - self.cursor);
+            rows.extend_from_slice(&self.order[self.cursor..self.cursor + take]);
+            self.cursor += take;
+        }
+        rows
+    }
+
+    fn eval_every(&self) -> usize {
+        match self.config.eval_every {
+            0 => self.training.len().div_ceil(self.config.batch).clamp(5, 25),
+            n => n,
+        }
+    }
+
+    /// Scores the held-out rows and keeps the parameters if they are the best so far.
+    async fn look(&mut self, rows: usize) -> Result<Option<HeldOutScore>> {
+        let Some(score) = self.score(rows).await? else { return Ok(None) };
+        if self.best.as_ref().is_none_or(|b| score.mix_nll < b.score.mix_nll) {
+            let parameters = self.network.parameters().await?;
+            self.best = Some(Best { score, parameters, step: self.step });
+            self.stale = 0;
+        } else {
+            self.stale += 1;
+        }
+        Ok(Some(score))
+    }
+
+    /// The adapter as it is, on at most `most` held-out rows spread evenly.
+    async fn score(&mut self, most: usize) -> Result<Option<HeldOutScore>> {
+        let Some(h) = &self.held_out else { return Ok(None) };
+        let every = h.rows.len().div_ceil(most.max(1)).max(1);
+        let at: Vec<usize> = (0..h.rows.len()).step_by(every).collect();
+        let rows: Vec<usize> = at.iter().map(|i| h.rows[*i]).collect();
+        let targets = pick(&h.memory.values, &rows);
+        let pema = self.network.nll(true, &targets, |r| h.memory.gather(&rows[r])).await?;
+        let lm: Vec<f32> = at.iter().map(|i| h.lm[*i]).collect();
+        let (position, length) = (pick(&h.memory.position, &rows), pick(&h.memory.input_tokens, &rows));
+        Ok(Some(choose_lambda(&lm, &pema, &position, &length)))
+    }
+}
+
+/// Lambda when there is nothing to choose it on.
+const DEFAULT_LAMBDA: f32 = 0.5;
+
+fn pick(column: &[u32], rows: &[usize]) -> Vec<u32> {
+    rows.iter().map(|r| column[*r]).collect()
+}
+
+/// Stage 1 in closed form, or the paper's initialisation: A Kaiming-uniform with a = sqrt 5, which is
+/// uniform within 1/sqrt(d), and B zero.
+async fn initial(device: &Device, memory: &Memory, config: &TrainConfig, rng: &mut Rng) -> Result<Parameters> {
+    let (d, rank) = (memory.hidden(), config.rank);
+    let zeros = vec![0.0f32; rank * d];
+    match config.stage1 {
+        Stage1::ClosedForm => {
+            let a = eigenvectors(device, memory, rank).await?;
+            // The paper form gains as much from starting at the reconstruction; the residual form
+            // starts at the model itself.
+            let bt_pd = if config.form == Form::Paper { a.clone() } else { zeros };
+            Ok(Parameters { bt_rct: a.clone(), bt_pd, a })
+        }
+        Stage1::Descent => {
+            let a = rng.floats(rank * d, 1.0 / (d as f32).sqrt());
+            Ok(Parameters { a, bt_pd: zeros.clone(), bt_rct: zeros })
+        }
+    }
+}
