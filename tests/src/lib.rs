@@ -1,6 +1,7 @@
 //! What the test files share: fixtures, tolerant comparison, the devices to test on.
 
 pub mod contexts;
+pub mod small;
 
 use std::path::PathBuf;
 

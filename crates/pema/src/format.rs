@@ -1,7 +1,7 @@
 //! Memories and adapters as safetensors, readable by anything that reads safetensors.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use half::f16;
 use pema_plm::Identity;
@@ -47,6 +47,7 @@ pub fn memory_to_bytes(memory: &Memory) -> Result<Vec<u8>> {
 /// `path` is for messages.
 pub fn memory_from_bytes(path: &str, bytes: &[u8]) -> Result<Memory> {
     let file = File::open(path, bytes, "an external memory", MEMORY)?;
+    file.only(&["keys", "values", "sample", "position", "input_tokens"])?;
     let identity = file.identity()?;
     let keys = file.tensor("keys")?;
     let (n, d) = match keys.shape() {
@@ -62,6 +63,9 @@ pub fn memory_from_bytes(path: &str, bytes: &[u8]) -> Result<Memory> {
     };
     if keys.len() != n * d {
         return Err(file.bad(format!("`keys` holds {} values for {n} x {d}", keys.len())));
+    }
+    if let Some(at) = keys.first_not_finite() {
+        return Err(file.bad(format!("`keys` holds a value that is no number in row {}", at / d.max(1))));
     }
     let values = file.column("values", n)?;
     if let Some(id) = values.iter().find(|v| **v as usize >= identity.vocab_size) {
@@ -146,11 +150,20 @@ fn view(dtype: Dtype, shape: Vec<usize>, data: &[u8]) -> Result<TensorView<'_>> 
     TensorView::new(dtype, shape, data).map_err(|e| unwritable(&e))
 }
 
+/// The library writes metadata in the random order of its hash map; sorted, equal content is equal bytes.
 fn serialize(tensors: Vec<(&str, TensorView<'_>)>, metadata: Metadata) -> Result<Vec<u8>> {
-    safetensors::serialize(tensors, Some(metadata)).map_err(|e| unwritable(&e))
+    let mut bytes = safetensors::serialize(tensors, Some(metadata)).map_err(|e| unwritable(&e))?;
+    let (length, _) = SafeTensors::read_metadata(&bytes).map_err(|e| unwritable(&e))?;
+    let header = &mut bytes[8..8 + length];
+    let entries: BTreeMap<String, BTreeMap<String, serde_json::Value>> =
+        serde_json::from_slice(header).map_err(|e| unwritable(&e))?;
+    let mut sorted = serde_json::to_vec(&entries).map_err(|e| unwritable(&e))?;
+    sorted.resize(length, b' '); // the same characters in another order, and the padding
+    header.copy_from_slice(&sorted);
+    Ok(bytes)
 }
 
-fn unwritable(e: &safetensors::SafeTensorError) -> Error {
+fn unwritable(e: &dyn std::fmt::Display) -> Error {
     let advice = "this is a bug in the program; please report it";
     Error::BadFile { path: "the new file".into(), expected: "writable as safetensors", why: e.to_string(), advice }
 }
@@ -210,6 +223,14 @@ impl<'a> File<'a> {
             hidden_size: self.number("hidden_size")?,
             vocab_size: self.number("vocab_size")?,
         })
+    }
+
+    /// Refuses tensors that this program does not know: a damaged name would read as a missing column.
+    fn only(&self, names: &[&str]) -> Result<()> {
+        match self.tensors.names().into_iter().find(|name| !names.contains(name)) {
+            Some(name) => Err(self.bad(format!("it holds `{name}`, which this program does not know"))),
+            None => Ok(()),
+        }
     }
 
     fn has(&self, name: &str) -> bool {

@@ -115,6 +115,14 @@ impl Keys {
         self.len() == 0
     }
 
+    /// Index of the first value that is infinite or no number.
+    pub(crate) fn first_not_finite(&self) -> Option<usize> {
+        match self {
+            Keys::F16(v) => v.iter().position(|v| !v.is_finite()),
+            Keys::F32(v) => v.iter().position(|v| !v.is_finite()),
+        }
+    }
+
     /// Writes row `row` of width `out.len()` into `out`.
     pub fn copy_row(&self, row: usize, out: &mut [f32]) {
         let range = row * out.len()..(row + 1) * out.len();

@@ -1,0 +1,346 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use pema::schedule::Schedule;
+use pema::train::Recipe;
+use pema::{ContextMode, Form, Method};
+use pema_device::Choice;
+
+/// Adapts a language model to your own examples, on your own machine, without back-propagating through it.
+#[derive(Debug, Parser)]
+#[command(name = "pema", version, max_term_width = 100)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Args)]
+pub struct Global {
+    /// auto (a real GPU, else the processor), gpu (any adapter), cpu, or part of an adapter's name
+    #[arg(long, global = true, default_value = "auto")]
+    pub device: Choice,
+    /// Print one JSON object on standard output and nothing else
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Say which device is used and whether it computes correctly
+    Doctor,
+    /// Describe a model file
+    Model(ModelArgs),
+    /// Write the context representations f(c) of a text to a file
+    Contexts(ContextsArgs),
+    /// Build, describe, export or import an external memory
+    Memory(MemoryArgs),
+    /// Train an adapter on a memory; of the model only its LM head is loaded
+    Train(TrainArgs),
+    /// Write text with the model, an adapter or a memory
+    Generate(GenerateArgs),
+    /// Measure methods on held-out pairs
+    Eval(EvalArgs),
+    /// Time a training step, reading and writing on this device
+    Bench(BenchArgs),
+    /// The whole job on the example data: memory, training, report, side-by-side answers
+    Demo(DemoArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct ModelArgs {
+    /// Model file (GGUF)
+    #[arg(value_name = "MODEL")]
+    pub model: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct ContextsArgs {
+    /// Model file (GGUF)
+    #[arg(long)]
+    pub model: PathBuf,
+    /// Text to read
+    #[arg(long, conflicts_with = "ids", required_unless_present = "ids")]
+    pub text: Option<String>,
+    /// Token ids to read, separated by commas
+    #[arg(long, value_delimiter = ',')]
+    pub ids: Option<Vec<u32>>,
+    /// File to write: `ids` U32 [T] and `context` F32 [T, d] as safetensors
+    #[arg(long)]
+    pub out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct MemoryArgs {
+    #[command(subcommand)]
+    pub command: MemoryCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum MemoryCommand {
+    /// Run the model once over examples and keep (f(c), next token)
+    Build(BuildArgs),
+    /// Describe a memory
+    Info {
+        /// Folder of the memory
+        dir: PathBuf,
+    },
+    /// Copy a memory to one file. It is as private as the text it was made of
+    Export {
+        /// Folder of the memory
+        dir: PathBuf,
+        /// File to write (safetensors)
+        file: PathBuf,
+    },
+    /// Check an exported memory and keep it in a folder
+    Import {
+        /// File to read (safetensors)
+        file: PathBuf,
+        /// Folder to write
+        dir: PathBuf,
+    },
+}
+
+/// Examples: JSON Lines, CSV, TSV, or two text files of matching lines.
+#[derive(Debug, Args)]
+pub struct DataArgs {
+    /// Examples (.jsonl, .csv, .tsv, or .txt together with --targets)
+    #[arg(long)]
+    pub data: PathBuf,
+    /// Second text file: line n is the target of line n of --data
+    #[arg(long)]
+    pub targets: Option<PathBuf>,
+    #[command(flatten)]
+    pub fields: FieldArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct FieldArgs {
+    /// Field or column of the input
+    #[arg(long, default_value = "input")]
+    pub input_field: String,
+    /// Field or column of the target
+    #[arg(long, default_value = "target")]
+    pub target_field: String,
+}
+
+#[derive(Debug, Args)]
+pub struct BuildArgs {
+    /// Model file (GGUF)
+    #[arg(long)]
+    pub model: PathBuf,
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// formality, translation, plain, chat, chat:INSTRUCTION, or a text with {input} and {target}; \n is a new line
+    #[arg(long)]
+    pub template: String,
+    /// Solved examples shown in every prompt; they are left out of the memory
+    #[arg(long, default_value_t = 0)]
+    pub shots: usize,
+    /// File the shots are taken from, its first ones; --data itself when not given
+    #[arg(long)]
+    pub shots_from: Option<PathBuf>,
+    /// teacher-forced (gold prefixes) or free-running (the model's own words, as in the paper)
+    #[arg(long, default_value = "teacher-forced")]
+    pub mode: ContextMode,
+    /// Folder to write
+    #[arg(long)]
+    pub out: PathBuf,
+    /// Use only the first N examples
+    #[arg(long)]
+    pub limit: Option<usize>,
+    /// Leave out examples of more than N tokens, prompt and target together
+    #[arg(long, value_name = "N")]
+    pub max_tokens: Option<usize>,
+    /// Keep f(c) in single precision instead of half
+    #[arg(long)]
+    pub f32: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct TrainArgs {
+    /// Model file (GGUF); only its LM head is loaded
+    #[arg(long)]
+    pub model: PathBuf,
+    /// Folder of the memory to train on
+    #[arg(long)]
+    pub memory: PathBuf,
+    /// Folder of a memory of held-out examples; a tenth of --memory when not given
+    #[arg(long)]
+    pub valid: Option<PathBuf>,
+    /// Adapter file to write (safetensors)
+    #[arg(long)]
+    pub out: PathBuf,
+    #[command(flatten)]
+    pub train: TrainOptions,
+}
+
+/// Changes to a recipe.
+#[derive(Debug, Args, Clone)]
+pub struct TrainOptions {
+    /// recommended or paper
+    #[arg(long, default_value = "recommended")]
+    pub recipe: Recipe,
+    /// residual (h = f + B A f) or paper (h = B A f)
+    #[arg(long)]
+    pub form: Option<Form>,
+    /// Width of the bottleneck
+    #[arg(long)]
+    pub rank: Option<usize>,
+    /// Weight of the reconstruction loss, 0 to 1
+    #[arg(long)]
+    pub kappa: Option<f32>,
+    /// Most training steps
+    #[arg(long)]
+    pub steps: Option<usize>,
+    /// Rows per step
+    #[arg(long)]
+    pub batch: Option<usize>,
+    /// Learning rate
+    #[arg(long)]
+    pub lr: Option<f64>,
+    /// Share of the bottleneck's input that is dropped, 0 to below 1
+    #[arg(long)]
+    pub dropout: Option<f32>,
+    /// Decoupled weight decay
+    #[arg(long)]
+    pub weight_decay: Option<f64>,
+    /// Seed of initialisation, batches and dropout
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Steps between looks at the held-out rows
+    #[arg(long)]
+    pub eval_every: Option<usize>,
+    /// Looks without improvement before training stops; 0 never stops early
+    #[arg(long)]
+    pub patience: Option<usize>,
+}
+
+/// Model and what goes with it.
+#[derive(Debug, Args)]
+pub struct WithArgs {
+    /// Model file (GGUF)
+    #[arg(long)]
+    pub model: PathBuf,
+    /// Adapter file
+    #[arg(long)]
+    pub adapter: Option<PathBuf>,
+    /// Folder of a memory, for kNN
+    #[arg(long)]
+    pub memory: Option<PathBuf>,
+    /// Template when neither adapter nor memory brings one
+    #[arg(long)]
+    pub template: Option<String>,
+    /// Weight of the adapter or the memory at the first token instead of the one chosen in training, 0 to 1
+    #[arg(long)]
+    pub lambda_max: Option<f32>,
+    /// paper (Gradual Unrolling), constant or reference-code, for pema-gu
+    #[arg(long)]
+    pub schedule: Option<Schedule>,
+    /// Neighbours of kNN, at most 256
+    #[arg(long)]
+    pub knn_k: Option<usize>,
+    /// Temperature of kNN's distances
+    #[arg(long)]
+    pub knn_temperature: Option<f32>,
+    /// Most tokens to write per text
+    #[arg(long)]
+    pub max_tokens: Option<usize>,
+}
+
+#[derive(Debug, Args)]
+pub struct GenerateArgs {
+    #[command(flatten)]
+    pub with: WithArgs,
+    /// base, knn, pema or pema-gu
+    #[arg(long, default_value = "pema-gu")]
+    pub method: Method,
+    /// Input to write an answer to
+    #[arg(long, conflicts_with = "data", required_unless_present = "data")]
+    pub prompt: Option<String>,
+    /// File of inputs
+    #[arg(long, requires = "out")]
+    pub data: Option<PathBuf>,
+    /// Field or column of the input in --data
+    #[arg(long, default_value = "input")]
+    pub input_field: String,
+    /// Use only the first N inputs
+    #[arg(long)]
+    pub limit: Option<usize>,
+    /// File to write answers to, one JSON object a line
+    #[arg(long)]
+    pub out: Option<PathBuf>,
+    /// 0 always takes the most probable token
+    #[arg(long, default_value_t = 0.0)]
+    pub temperature: f32,
+    /// Draw from the N most probable tokens; 0 for no limit
+    #[arg(long, default_value_t = 0)]
+    pub top_k: u32,
+    /// Draw from the fewest tokens that reach this probability
+    #[arg(long, default_value_t = 1.0)]
+    pub top_p: f32,
+    /// The same seed gives the same text
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Also stop at this text; may be repeated
+    #[arg(long)]
+    pub stop: Vec<String>,
+    /// Show for every token lambda, P_LM, P_PEMA and their mixture
+    #[arg(long)]
+    pub explain: bool,
+    /// Length that the schedule reference-code counts down from
+    #[arg(long)]
+    pub reference_length: Option<usize>,
+}
+
+#[derive(Debug, Args)]
+pub struct EvalArgs {
+    #[command(flatten)]
+    pub with: WithArgs,
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// Methods to measure
+    #[arg(long, value_delimiter = ',', default_value = "base,pema,pema-gu")]
+    pub methods: Vec<Method>,
+    /// Use only the first N pairs
+    #[arg(long)]
+    pub limit: Option<usize>,
+    /// Also write every text, one JSON object a line
+    #[arg(long)]
+    pub out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Model file (GGUF)
+    #[arg(long)]
+    pub model: PathBuf,
+    /// Solved examples shown in every prompt
+    #[arg(long, default_value_t = 0)]
+    pub shots: usize,
+    /// Folder to keep memory and adapter in; a temporary one when not given
+    #[arg(long)]
+    pub keep: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct BenchArgs {
+    /// Model file (GGUF)
+    #[arg(long)]
+    pub model: PathBuf,
+    /// Rows of the training step
+    #[arg(long, default_value_t = 2048)]
+    pub rows: usize,
+    /// Width of the bottleneck
+    #[arg(long, default_value_t = 64)]
+    pub rank: usize,
+    /// Timed repetitions
+    #[arg(long, default_value_t = 5)]
+    pub repeats: usize,
+    /// Leave out reading and writing
+    #[arg(long)]
+    pub training_only: bool,
+}

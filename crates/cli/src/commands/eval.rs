@@ -1,0 +1,94 @@
+//! `pema eval`: every method on held-out pairs.
+
+use anyhow::{Result, bail};
+use pema::dataset::Dataset;
+use pema::sampling::SamplingConfig;
+use pema::{Evaluation, Evaluator, GenerateConfig, Method, PromptSetup, files};
+use pema_plm::source::ByteSource;
+use pema_plm::tokenizer::Tokenizer;
+use serde_json::json;
+
+use crate::args::{EvalArgs, Global};
+use crate::engine;
+use crate::progress::Progress;
+use crate::table;
+
+pub async fn run(global: &Global, args: &EvalArgs) -> Result<()> {
+    let data = engine::dataset(&args.data, args.limit)?;
+    let loaded = engine::load(global, &args.with, args.methods.contains(&Method::Knn)).await?;
+    let Some(prompt) = &loaded.prompt else {
+        bail!("there is no template: give --adapter or --memory, which carry theirs, or --template");
+    };
+    let max_tokens = match args.with.max_tokens {
+        Some(n) => n,
+        None => enough_tokens(&loaded.plm.file.tokenizer, &data)?,
+    };
+    let mut evaluator = Evaluator::new(&loaded.plm, &data, prompt, loaded.adapter.as_ref(), loaded.knn.as_ref()).await?;
+    if !global.json && evaluator.pairs() < data.examples.len() {
+        eprintln!("note: {} pairs are too long for the model and were left out", data.examples.len() - evaluator.pairs());
+    }
+    let mut evaluations = Vec::new();
+    for method in &args.methods {
+        let config = GenerateConfig {
+            lambda_max: args.with.lambda_max,
+            schedule: args.with.schedule,
+            ..settings(*method, prompt, max_tokens)
+        };
+        evaluations.push(measure(global, &mut evaluator, &config).await?);
+    }
+    if let Some(out) = &args.out {
+        let lines: String = data
+            .examples
+            .iter()
+            .enumerate()
+            .map(|(i, e)| {
+                let texts: serde_json::Map<_, _> = evaluations
+                    .iter()
+                    .filter_map(|v| Some((v.method.name().to_owned(), json!(v.texts.get(i)?))))
+                    .collect();
+                format!("{}\n", json!({"input": e.input, "target": e.target, "outputs": texts}))
+            })
+            .collect();
+        files::write(out, lines.as_bytes())?;
+    }
+    if global.json {
+        return engine::print_json(&table::scores_json(&evaluations));
+    }
+    print!("{}", table::scores(&evaluations));
+    Ok(())
+}
+
+/// Greedy decoding as evaluations use it.
+pub fn settings(method: Method, prompt: &PromptSetup, max_tokens: usize) -> GenerateConfig {
+    GenerateConfig {
+        method,
+        lambda_max: None,
+        schedule: None,
+        reference_length: None,
+        max_tokens,
+        sampling: SamplingConfig::default(),
+        stop: prompt.template.stop_string().map(str::to_owned).into_iter().collect(),
+        explain: false,
+    }
+}
+
+/// Room for half as much again as the longest reference: a runaway text is cut, a good one is not.
+pub fn enough_tokens(tokenizer: &Tokenizer, data: &Dataset) -> Result<usize> {
+    let mut longest = 0;
+    for e in &data.examples {
+        longest = longest.max(tokenizer.encode_plain(&e.target)?.len());
+    }
+    Ok((longest * 3 / 2).max(16))
+}
+
+/// One method with a progress bar.
+pub async fn measure<S: ByteSource>(
+    global: &Global,
+    evaluator: &mut Evaluator<'_, S>,
+    config: &GenerateConfig,
+) -> Result<Evaluation> {
+    let mut progress = Progress::new(config.method.name(), evaluator.pairs(), global.json);
+    let evaluation = evaluator.run(config, |done| progress.at(done, String::new)).await?;
+    progress.done(format!("{} texts", evaluation.texts.len()));
+    Ok(evaluation)
+}

@@ -1,0 +1,127 @@
+//! `pema generate`: text for one prompt or a file of inputs.
+
+use std::io::Write;
+
+use anyhow::Result;
+use pema::sampling::SamplingConfig;
+use pema::template::Template;
+use pema::{GenerateConfig, Generator, Method, PromptSetup, Prompter, Written, files};
+use serde_json::{Value, json};
+
+use crate::args::{FieldArgs, GenerateArgs, Global};
+use crate::engine;
+use crate::progress::Progress;
+
+/// Tokens of a text when the user does not say.
+const MAX_TOKENS: usize = 128;
+
+pub async fn run(global: &Global, args: &GenerateArgs) -> Result<()> {
+    let loaded = engine::load(global, &args.with, args.method == Method::Knn).await?;
+    // Without adapter, memory or template the user's text is the prompt itself.
+    let bare = PromptSetup { template: Template::parse("{input}{target}")?, demos: Vec::new() };
+    let setup = loaded.prompt.as_ref();
+    let mut stop = args.stop.clone();
+    stop.extend(setup.and_then(|s| s.template.stop_string()).map(str::to_owned));
+    let sampling =
+        SamplingConfig { temperature: args.temperature, top_k: args.top_k, top_p: args.top_p, seed: args.seed };
+    let config = GenerateConfig {
+        method: args.method,
+        lambda_max: args.with.lambda_max,
+        schedule: args.with.schedule,
+        reference_length: args.reference_length,
+        max_tokens: args.with.max_tokens.unwrap_or(MAX_TOKENS),
+        sampling,
+        stop,
+        explain: args.explain,
+    };
+    let inputs = match (&args.prompt, &args.data) {
+        (Some(prompt), _) => vec![prompt.clone()],
+        (None, Some(path)) => inputs(path, args)?,
+        (None, None) => Vec::new(),
+    };
+    let prompter = Prompter::new(&loaded.plm.file, setup.unwrap_or(&bare))?;
+    let prompts = inputs.iter().map(|i| prompter.prompt(i)).collect::<pema::Result<Vec<_>>>()?;
+    let generator = Generator::new(&loaded.plm, loaded.adapter.as_ref(), loaded.knn.as_ref())?;
+
+    let stream = args.data.is_none() && !global.json && !args.explain;
+    let mut progress = args.data.as_ref().map(|_| Progress::new("writing", inputs.len(), global.json));
+    let mut begun = false;
+    let written = generator
+        .write(&prompts, &config, |i, piece| {
+            if stream {
+                // The space that belongs to the first word is not shown.
+                print!("{}", if begun { piece } else { piece.trim_start() });
+                std::io::stdout().flush().ok();
+                begun = true;
+            }
+            if let Some(p) = &mut progress {
+                p.at(i + 1, String::new);
+            }
+        })
+        .await?;
+    if let Some(p) = progress {
+        p.done(format!("{} texts", written.len()));
+    }
+    finish(global, args, &inputs, &written, stream)
+}
+
+/// Inputs alone: a file of inputs needs no targets.
+fn inputs(path: &std::path::Path, args: &GenerateArgs) -> Result<Vec<String>> {
+    let fields = FieldArgs { input_field: args.input_field.clone(), target_field: args.input_field.clone() };
+    let text = path.extension().is_some_and(|e| e == "txt");
+    let mut inputs: Vec<String> = if text {
+        let bytes = files::read(path)?;
+        let name = path.display().to_string();
+        pema::dataset::Dataset::parse_lines(&name, &bytes, &name, &bytes)?.examples.into_iter().map(|e| e.input).collect()
+    } else {
+        engine::examples(path, &fields)?.examples.into_iter().map(|e| e.input).collect()
+    };
+    inputs.truncate(args.limit.unwrap_or(usize::MAX));
+    Ok(inputs)
+}
+
+fn finish(global: &Global, args: &GenerateArgs, inputs: &[String], written: &[Written], streamed: bool) -> Result<()> {
+    let object = |input: &String, w: &Written| -> Value {
+        let mut o = json!({"input": input, "output": w.text, "ended": w.ended, "tokens": w.tokens.len()});
+        if args.explain {
+            o["explain"] = json!(w.tokens);
+        }
+        o
+    };
+    let objects: Vec<Value> = inputs.iter().zip(written).map(|(i, w)| object(i, w)).collect();
+    if let Some(out) = &args.out {
+        let lines: String = objects.iter().map(|o| format!("{o}\n")).collect();
+        files::write(out, lines.as_bytes())?;
+    }
+    if global.json {
+        let one = args.prompt.is_some();
+        return engine::print_json(&match (one, objects.first()) {
+            (true, Some(o)) => o.clone(),
+            _ => json!({"out": args.out, "texts": objects}),
+        });
+    }
+    if streamed {
+        println!();
+    } else if let Some(out) = &args.out {
+        println!("{} texts written to {}", written.len(), out.display());
+    }
+    if args.explain {
+        for w in written {
+            println!("{}\n", w.text);
+            println!("{:24} {:>7} {:>8} {:>8} {:>8}", "token", "lambda", "P_LM", "P_PEMA", "mix");
+            for t in &w.tokens {
+                let p = t.probabilities;
+                let show = |f: fn(&pema::Probabilities) -> f32| p.as_ref().map_or("-".into(), |p| format!("{:.4}", f(p)));
+                println!(
+                    "{:24} {:7.3} {:>8} {:>8} {:>8}",
+                    if t.text.is_empty() { "(end)".to_owned() } else { format!("{:?}", t.text) },
+                    t.lambda,
+                    show(|p| p.lm),
+                    show(|p| p.pema),
+                    show(|p| p.mix)
+                );
+            }
+        }
+    }
+    Ok(())
+}

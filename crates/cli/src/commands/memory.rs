@@ -1,0 +1,140 @@
+//! `pema memory`: build, info, export, import.
+
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::Result;
+use pema::dataset::Dataset;
+use pema::template::Demo;
+use pema::{BuildConfig, Builder, FolderStore, Keys, Memory, MemoryStore, PromptSetup, load_memory};
+use pema_plm::Plm;
+use pema_plm::source::FileSource;
+use serde_json::{Value, json};
+
+use crate::args::{BuildArgs, Global, MemoryArgs, MemoryCommand};
+use crate::engine;
+use crate::progress::Progress;
+use crate::table::bytes;
+
+pub async fn run(global: &Global, args: &MemoryArgs) -> Result<()> {
+    match &args.command {
+        MemoryCommand::Build(args) => build(global, args).await,
+        MemoryCommand::Info { dir } => {
+            let memory = FolderStore::new(dir).load()?;
+            report(global, &memory, dir, json!({}))
+        }
+        MemoryCommand::Export { dir, file } => {
+            let memory = FolderStore::new(dir).load()?;
+            pema::files::write(file, &pema::format::memory_to_bytes(&memory)?)?;
+            if !global.json {
+                eprintln!("note: the states in this file can be turned back into your text; keep it as private as the text");
+            }
+            report(global, &memory, file, json!({}))
+        }
+        MemoryCommand::Import { file, dir } => {
+            let memory = load_memory(file)?;
+            FolderStore::new(dir).save(&memory)?;
+            report(global, &memory, dir, json!({}))
+        }
+    }
+}
+
+async fn build(global: &Global, args: &BuildArgs) -> Result<()> {
+    let template = engine::template(&args.template)?;
+    let mut data = engine::dataset(&args.data, args.limit)?;
+    let demos = demonstrations(args, &mut data)?;
+    let plm = engine::plm(&args.model, engine::device(global).await?).await?;
+    let config = BuildConfig {
+        prompt: PromptSetup { template, demos },
+        mode: args.mode,
+        max_tokens: args.max_tokens,
+        half: !args.f32,
+        created: engine::now(),
+    };
+    let begun = Instant::now();
+    let (memory, tokens, left_out) = fill(global, &plm, &data, config, "memory").await?;
+    let seconds = begun.elapsed().as_secs_f64();
+    FolderStore::new(&args.out).save(&memory)?;
+    let rate = tokens as f64 / seconds;
+    if !global.json && !left_out.is_empty() {
+        eprintln!("note: {} examples are too long and were left out, lines {}", left_out.len(), listed(&left_out));
+    }
+    let more = json!({"seconds": seconds, "tokens": tokens, "tokens_per_second": rate, "left_out_lines": left_out});
+    report(global, &memory, &args.out, more)
+}
+
+/// The first `--shots` examples; those that are in the data too are taken out of it.
+fn demonstrations(args: &BuildArgs, data: &mut Dataset) -> Result<Vec<Demo>> {
+    let source = match &args.shots_from {
+        Some(path) => engine::examples(path, &args.data.fields)?,
+        None => data.clone(),
+    };
+    if args.shots > source.examples.len() {
+        return Err(pema::Error::BadSetting {
+            setting: "shots",
+            value: args.shots.to_string(),
+            range: format!("at most the {} examples of {}", source.examples.len(), source.name),
+        }
+        .into());
+    }
+    let demos: Vec<Demo> = source.examples[..args.shots].iter().map(Demo::from).collect();
+    data.examples.retain(|e| !demos.iter().any(|d| d.input == e.input && d.target == e.target));
+    Ok(demos)
+}
+
+/// Runs a build to its end: the memory, the tokens that were read, the lines left out.
+pub async fn fill(
+    global: &Global,
+    plm: &Plm<FileSource>,
+    data: &Dataset,
+    config: BuildConfig,
+    title: &str,
+) -> Result<(Memory, usize, Vec<usize>)> {
+    let begun = Instant::now();
+    let mut builder = Builder::new(plm, data, config)?;
+    let mut progress = Progress::new(title, data.examples.len(), global.json);
+    let mut tokens = 0;
+    while let Some(p) = builder.step().await? {
+        tokens = p.tokens;
+        progress.at(p.examples, || format!("{} rows, {:.0} tokens/s", p.rows, p.tokens as f64 / begun.elapsed().as_secs_f64()));
+    }
+    let left_out = builder.too_long.clone();
+    let memory = builder.finish();
+    let seconds = begun.elapsed().as_secs_f64();
+    progress.done(format!("{} rows from {} examples in {seconds:.1} s ({:.0} tokens/s)", memory.rows(), memory.examples(), tokens as f64 / seconds));
+    Ok((memory, tokens, left_out))
+}
+
+fn listed(lines: &[usize]) -> String {
+    let mut text: Vec<String> = lines.iter().take(8).map(usize::to_string).collect();
+    if lines.len() > 8 {
+        text.push(format!("and {} more", lines.len() - 8));
+    }
+    text.join(", ")
+}
+
+fn report(global: &Global, memory: &Memory, place: &Path, more: Value) -> Result<()> {
+    let m = &memory.meta;
+    let (precision, width) = match memory.keys {
+        Keys::F16(_) => ("F16", 2),
+        Keys::F32(_) => ("F32", 4),
+    };
+    let size = memory.keys.len() as u64 * width;
+    if global.json {
+        let mut object = json!({
+            "place": place, "rows": memory.rows(), "examples": memory.examples(), "hidden_size": memory.hidden(),
+            "keys": precision, "bytes": size, "model": m.identity.name, "model_sha256": m.identity.sha256,
+            "tokenizer_sha256": m.identity.tokenizer_sha256, "context_mode": m.context_mode.to_string(),
+            "template": m.prompt.template.to_string(), "shots": m.prompt.demos.len(), "created": m.created,
+        });
+        if let (Value::Object(to), Value::Object(from)) = (&mut object, more) {
+            to.extend(from);
+        }
+        return engine::print_json(&object);
+    }
+    println!("{}: {} rows of width {} from {} examples ({} in {precision})", place.display(), memory.rows(), memory.hidden(), memory.examples(), bytes(size));
+    println!("  model     {} ({})", m.identity.name, &m.identity.sha256[..m.identity.sha256.len().min(12)]);
+    println!("  contexts  {}", m.context_mode);
+    println!("  template  {:?}, {} demonstrations", m.prompt.template.to_string(), m.prompt.demos.len());
+    Ok(())
+}

