@@ -1,7 +1,9 @@
 //! What the test files share: fixtures, tolerant comparison, the devices to test on.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 pub mod contexts;
 pub mod small;
+pub mod writing;
 
 use std::path::PathBuf;
 

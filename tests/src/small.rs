@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use pema::dataset::{Dataset, Example};
 use pema::template::{Demo, Template};
-use pema::{Adapter, AdapterMeta, BuildConfig, Builder, ContextMode, Form, Memory, PromptSetup};
+use pema::train::{StepReport, Summary, TrainConfig, Trainer};
+use pema::{Adapter, AdapterMeta, BuildConfig, Builder, ContextMode, Form, Memory, PromptSetup, Result};
+use pema_device::Device;
 use pema_kernels::quant::{self, Format};
 use pema_kernels::random::Rng;
 use pema_plm::source::FileSource;
@@ -131,4 +133,28 @@ pub fn wide(x: &[f32]) -> Vec<f64> {
 /// The transpose of a `[rows, cols]` matrix.
 pub fn transpose(x: &[f32], rows: usize, cols: usize) -> Vec<f32> {
     (0..cols).flat_map(|c| (0..rows).map(move |r| x[r * cols + c])).collect()
+}
+
+/// The memory of `n` pairs without demonstrations, built on the processor.
+pub fn memory(n: usize) -> Memory {
+    let plm = contexts::load(&fixture("tiny.gguf"), Arc::new(Device::cpu()));
+    build(&plm, &dataset(n), build_config(&setup(&[]), ContextMode::TeacherForced))
+}
+
+/// Trains to the end.
+pub fn train(
+    plm: &Model,
+    memory: &Memory,
+    valid: Option<&Memory>,
+    config: TrainConfig,
+) -> Result<(Vec<StepReport>, Adapter, Summary)> {
+    block_on(async {
+        let mut trainer = Trainer::new(plm.device.clone(), plm.head.clone(), memory, valid, config).await?;
+        let mut reports = Vec::new();
+        while let Some(report) = trainer.step().await? {
+            reports.push(report);
+        }
+        let (adapter, summary) = trainer.finish("tests 1.0").await?;
+        Ok((reports, adapter, summary))
+    })
 }

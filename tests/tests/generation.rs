@@ -3,78 +3,13 @@
 
 #![allow(clippy::unwrap_used, reason = "what fails here must fail the test")]
 
-use pema::sampling::SamplingConfig;
 use pema::schedule::Schedule;
-use pema::{
-    Adapter, ContextMode, Encoded, Form, GenerateConfig, Generator, Knn, KnnConfig, Method, Prompter, Token, Written,
-};
-use pema_tests::small::{self, Head, Model, argmax, build, build_config, dataset, models, setup};
+use pema::{Adapter, Form, GenerateConfig, Generator, Method};
+use pema_tests::small::{self, Head, argmax, models, wide};
+use pema_tests::writing::{base, check_token, config, contexts, ids, prompts, sampled, write};
 use pema_tests::{assert_close, block_on};
 
 use Method::{Base, Pema, PemaGu};
-
-/// Prompts of the first `n` pairs.
-fn prompts(plm: &Model, n: usize) -> Vec<Encoded> {
-    let setup = setup(&[]);
-    let prompter = Prompter::new(&plm.file, &setup).unwrap();
-    dataset(n).examples.iter().map(|e| prompter.prompt(&e.input).unwrap()).collect()
-}
-
-/// Greedy, ten tokens, nothing that stops.
-fn config(method: Method) -> GenerateConfig {
-    GenerateConfig {
-        method,
-        lambda_max: None,
-        schedule: None,
-        reference_length: None,
-        max_tokens: 10,
-        sampling: SamplingConfig::default(),
-        stop: Vec::new(),
-        explain: false,
-    }
-}
-
-fn sampled(method: Method, seed: u64) -> GenerateConfig {
-    GenerateConfig { sampling: SamplingConfig { temperature: 1.0, seed, ..Default::default() }, ..config(method) }
-}
-
-/// What is written, after a check that the pieces told on the way are the text.
-fn write(generator: &Generator<'_, pema_plm::source::FileSource>, p: &[Encoded], c: &GenerateConfig) -> Vec<Written> {
-    let mut told = vec![String::new(); p.len()];
-    let written = block_on(generator.write(p, c, |i, piece| told[i] += piece)).unwrap();
-    assert_eq!(written.len(), p.len());
-    for (told, written) in told.iter().zip(&written) {
-        assert_eq!(told.trim(), written.text);
-    }
-    written
-}
-
-fn base(plm: &Model, p: &[Encoded], c: &GenerateConfig) -> Vec<Written> {
-    write(&Generator::new(plm, None, None).unwrap(), p, c)
-}
-
-fn ids(written: &Written) -> Vec<u32> {
-    written.tokens.iter().map(|t| t.id).collect()
-}
-
-/// f(c) of every token that was written, read in one pass without a cache.
-fn contexts(plm: &Model, prompt: &Encoded, written: &Written) -> Vec<Vec<f32>> {
-    let all = block_on(plm.contexts(&[&prompt.prompt[..], &ids(written)].concat())).unwrap();
-    let rows: Vec<Vec<f32>> = all.chunks_exact(plm.file.config.hidden).map(<[f32]>::to_vec).collect();
-    rows[prompt.prompt.len() - 1..rows.len() - 1].to_vec()
-}
-
-/// Checks a token and its explanation against two distributions.
-fn check(what: &str, token: &Token, lm: &[f64], other: &[f64]) {
-    let lambda = f64::from(token.lambda);
-    let mixture: Vec<f64> = lm.iter().zip(other).map(|(l, o)| lambda * o + (1.0 - lambda) * l).collect();
-    assert_eq!(token.id, argmax(&mixture), "{what}: not the most probable token");
-    let got = token.probabilities.unwrap();
-    for (name, p, got) in [("lm", lm, got.lm), ("other", other, got.pema), ("mixture", &mixture, got.mix)] {
-        let p = p[token.id as usize];
-        assert!((p - f64::from(got)).abs() < 1e-3 * p + 1e-7, "{what}: {name} {got} instead of {p}");
-    }
-}
 
 #[test]
 fn a_batch_writes_what_each_prompt_writes_alone() {
@@ -89,8 +24,8 @@ fn a_batch_writes_what_each_prompt_writes_alone() {
         assert!(together.iter().any(|w| w.ended) && together.iter().any(|w| !w.ended));
         let greedy = &base(&plm, &many[..1], &config(Base))[0];
         let head = Head::of(&plm);
-        for (token, f) in greedy.tokens.iter().zip(contexts(&plm, &many[0], greedy)) {
-            assert_eq!(token.id, argmax(&head.log_probabilities(&small::wide(&f))));
+        for (token, f) in greedy.tokens.iter().zip(contexts(&plm, &many[0].prompt, &ids(greedy))) {
+            assert_eq!(token.id, argmax(&head.log_probabilities(&wide(&f))));
         }
     }
 }
@@ -163,7 +98,9 @@ fn every_token_has_the_weight_of_its_schedule() {
     };
     let squared: Vec<f32> = (0..10).map(|t| if t == 0 { 0.8 } else { (0.8 - 0.08 * t as f32).powi(2) }).collect();
     assert_close("the released program's", &squared, &lambdas(reference)[1], 1e-6);
-    assert!(block_on(generator.write(&p, &GenerateConfig { lambda_max: Some(1.1), ..config(Pema) }, |_, _| {})).is_err());
+    assert!(
+        block_on(generator.write(&p, &GenerateConfig { lambda_max: Some(1.1), ..config(Pema) }, |_, _| {})).is_err()
+    );
 }
 
 #[test]
@@ -174,17 +111,31 @@ fn explanations_are_the_softmax_of_head_and_adapter_and_their_mixture() {
             let adapter = small::adapter(&plm.file.identity, form, 4, 0.5, 3);
             let generator = Generator::new(&plm, Some(&adapter), None).unwrap();
             let exp = |h: &[f64]| head.log_probabilities(h).iter().map(|l| l.exp()).collect::<Vec<_>>();
-            for written in
-                write(&generator, &p, &GenerateConfig { explain: true, lambda_max: Some(0.5), ..config(Pema) })
-                    .iter()
-                    .zip(&p)
-            {
-                let (written, prompt) = written;
-                for (t, (token, f)) in written.tokens.iter().zip(contexts(&plm, prompt, written)).enumerate() {
-                    let (lm, pema) = (exp(&small::wide(&f)), exp(&small::adapted(&adapter, &f)));
-                    check(&format!("{form:?} token {t}"), token, &lm, &pema);
+            let c = GenerateConfig { explain: true, lambda_max: Some(0.5), ..config(Pema) };
+            for (written, prompt) in write(&generator, &p, &c).iter().zip(&p) {
+                let rows = contexts(&plm, &prompt.prompt, &ids(written));
+                for (t, (token, f)) in written.tokens.iter().zip(rows).enumerate() {
+                    let (lm, pema) = (exp(&wide(&f)), exp(&small::adapted(&adapter, &f)));
+                    check_token(&format!("{form:?} token {t}"), token, &lm, &pema);
                 }
             }
+        }
+    }
+}
+
+#[test]
+fn an_explanation_does_not_depend_on_the_texts_beside_it() {
+    // The first text's weight has faded when the second's has not: each still shows its own P_PEMA.
+    for plm in models() {
+        let mut p = prompts(&plm, 2);
+        (p[0].input_tokens, p[1].input_tokens) = (2, 8);
+        let adapter = small::adapter(&plm.file.identity, Form::Residual, 4, 0.5, 3);
+        let generator = Generator::new(&plm, Some(&adapter), None).unwrap();
+        let c = GenerateConfig { explain: true, ..config(PemaGu) };
+        let (together, alone) = (write(&generator, &p, &c), write(&generator, &p[..1], &c));
+        for (t, (a, b)) in together[0].tokens.iter().zip(&alone[0].tokens).enumerate() {
+            let [a, b] = [a, b].map(|token| token.probabilities.unwrap());
+            assert_close(&format!("token {t}"), &[a.lm, a.pema, a.mix], &[b.lm, b.pema, b.mix], 1e-4);
         }
     }
 }

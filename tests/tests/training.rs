@@ -222,7 +222,7 @@ fn stage_1_in_closed_form_is_the_projection_with_the_least_loss() {
     };
     for form in [Form::Paper, Form::Residual] {
         for device in devices() {
-            let config = TrainConfig { form, rank: RANK, steps: 0, ..TrainConfig::recommended() };
+            let config = TrainConfig { form, rank: RANK, steps: Some(0), ..TrainConfig::recommended() };
             assert_eq!(config.stage1, Stage1::ClosedForm);
             let head = recorded.head(&device);
             let mut trainer = block_on(Trainer::new(Arc::new(device), head, &memory, None, config)).unwrap();

@@ -129,7 +129,7 @@ pub fn train_config(o: &TrainOptions) -> TrainConfig {
         form: o.form.unwrap_or(c.form),
         rank: o.rank.unwrap_or(c.rank),
         kappa: o.kappa.unwrap_or(c.kappa),
-        steps: o.steps.unwrap_or(c.steps),
+        steps: o.steps.or(c.steps),
         batch: o.batch.unwrap_or(c.batch),
         lr: o.lr.unwrap_or(c.lr),
         dropout: o.dropout.unwrap_or(c.dropout),

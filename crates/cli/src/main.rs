@@ -23,7 +23,8 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
-            let usage = matches!(error.downcast_ref(), Some(pema::Error::BadSetting { .. } | pema::Error::Needs { .. }));
+            let usage =
+                matches!(error.downcast_ref(), Some(pema::Error::BadSetting { .. } | pema::Error::Needs { .. }));
             ExitCode::from(if usage { 2 } else { 1 })
         }
     }

@@ -7,7 +7,8 @@ use pema::metrics::{bleu, chrf};
 
 /// Scores, one method a line.
 pub fn scores(evaluations: &[Evaluation]) -> String {
-    let mut out = format!("{:10} {:>8} {:>11} {:>7} {:>7} {:>7}\n", "method", "NLL", "perplexity", "BLEU", "chrF", "exact");
+    let mut out =
+        format!("{:10} {:>8} {:>11} {:>7} {:>7} {:>7}\n", "method", "NLL", "perplexity", "BLEU", "chrF", "exact");
     for e in evaluations {
         let s = &e.score;
         out += &format!(

@@ -4,7 +4,7 @@ use pema_device::Buffer;
 use pema_plm::source::ByteSource;
 use pema_plm::{BATCH_TOKENS, KvCache, Piece, Plm};
 
-use crate::Result;
+use crate::{Error, Result};
 
 /// Sequences of one batch, their shared prefix read once.
 #[derive(Debug)]
@@ -29,6 +29,10 @@ impl<'a, S: ByteSource> Batch<'a, S> {
         let mut pieces: Vec<Piece<'_>> = Vec::new();
         for ((ids, room), wanted) in ids.iter().zip(room).zip(wanted) {
             let own = &ids[self.prefix..];
+            if own.is_empty() {
+                let why = "a prompt came out empty; write an instruction into the template or more into the input";
+                return Err(Error::BadTemplate { why: why.to_owned() });
+            }
             let sequence = Some(self.cache.add_sequence(own.len() + room)?);
             // A long sequence is read in pieces; only its end can be wanted.
             let mut end = 0;

@@ -155,8 +155,12 @@ impl<'a, S: ByteSource> Evaluator<'a, S> {
             _ => (Schedule::Constant, adapter.meta.lambda_constant),
         };
         let lambda_max = config.lambda_max.unwrap_or(lambda);
+        Unrolling::new(schedule, lambda_max, 0)?; // the range
         let at = |i: usize| {
-            let length = rows.input_tokens[i] as usize;
+            let length = match (schedule, config.reference_length) {
+                (Schedule::ReferenceCode, Some(length)) => length,
+                _ => rows.input_tokens[i] as usize,
+            };
             Unrolling { schedule, lambda_max, length }.lambda(rows.position[i] as usize)
         };
         Ok((0..lm.len()).map(|i| mixture_nll(lm[i], pema[i], at(i))).collect())
@@ -165,7 +169,9 @@ impl<'a, S: ByteSource> Evaluator<'a, S> {
     async fn knn_losses(&self, lm: &[f32], lambda: Option<f32>) -> Result<Vec<f64>> {
         const ROWS: usize = 1024;
         let Some(knn) = self.knn else { return Err(Error::Needs { method: "knn", needs: "a memory (--memory DIR)" }) };
-        let (device, lambda) = (&self.plm.device, f64::from(lambda.unwrap_or(knn.config.lambda)));
+        let lambda = lambda.unwrap_or(knn.config.lambda);
+        Unrolling::new(Schedule::Constant, lambda, 0)?; // the range
+        let (device, lambda) = (&self.plm.device, f64::from(lambda));
         let mut losses = Vec::with_capacity(lm.len());
         for begin in (0..lm.len()).step_by(ROWS) {
             let rows: Vec<usize> = (begin..lm.len().min(begin + ROWS)).collect();

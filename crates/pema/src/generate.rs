@@ -152,9 +152,10 @@ impl<'a, S: ByteSource> Generator<'a, S> {
             }
             let ids: Vec<&[u32]> = chunk.iter().map(|p| p.prompt.as_slice()).collect();
             let rooms: Vec<usize> = chunk.iter().map(room).collect();
-            let mut active: Vec<usize> = (0..chunk.len()).collect();
+            // All of them, or with a limit of no tokens none.
+            let mut active: Vec<usize> = (0..chunk.len()).filter(|i| !texts[*i].finished).collect();
             let mut parts = batch.start(&ids, &rooms, &vec![1; chunk.len()])?;
-            loop {
+            while !active.is_empty() {
                 let mut next = Vec::with_capacity(active.len());
                 for contexts in &parts {
                     let n = contexts.words() / self.plm.head.hidden();

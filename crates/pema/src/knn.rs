@@ -56,7 +56,7 @@ impl Knn {
     /// Uploads the keys in single precision.
     pub fn new(device: &Device, memory: &Memory, config: KnnConfig) -> Result<Knn> {
         let hidden = memory.hidden();
-        let per_shard = (SHARD / hidden.max(1)).min(SHARD / QUERIES).max(1);
+        let per_shard = (SHARD / hidden.max(1)).clamp(1, SHARD / QUERIES);
         let mut shards = Vec::new();
         for first in (0..memory.rows()).step_by(per_shard) {
             let rows = per_shard.min(memory.rows() - first);
@@ -66,7 +66,7 @@ impl Knn {
             device.run(&sq_norm::KERNEL, &p, &[&keys, &norms])?;
             shards.push(Shard { first, rows, keys, norms });
         }
-        let k = config.k.clamp(1, top_k::MAX_K as usize);
+        let k = config.k.clamp(1, top_k::MAX_K);
         Ok(Knn { shards, values: memory.values.clone(), hidden, config: KnnConfig { k, ..config } })
     }
 

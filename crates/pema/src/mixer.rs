@@ -37,7 +37,7 @@ struct OnDevice {
 }
 
 /// Candidates that sampling draws from: the most probable tokens.
-const CANDIDATES: usize = top_k::MAX_K as usize;
+const CANDIDATES: usize = top_k::MAX_K;
 
 impl<'a, S: ByteSource> Mixer<'a, S> {
     pub(crate) fn new(plm: &'a Plm<S>, adapter: Option<&Adapter>, knn: Option<&'a Knn>) -> Result<Mixer<'a, S>> {
@@ -84,8 +84,8 @@ impl<'a, S: ByteSource> Mixer<'a, S> {
         let vocab = self.plm.head.vocab();
         let lm = device.alloc(n * vocab, "logits")?;
         self.plm.head.logits(device, contexts, 0, n, &lm)?;
-        // When lambda has reached 0 the adapter has no say and is skipped.
-        let silent = lambdas.iter().all(|l| *l == 0.0);
+        // When lambda has reached 0 the adapter has no say and is skipped, unless its opinion was asked for.
+        let silent = !explain && lambdas.iter().all(|l| *l == 0.0);
         if method == Method::Knn && !silent {
             return self.with_votes(contexts, &lm, n, lambdas, samplers).await;
         }
@@ -116,8 +116,8 @@ impl<'a, S: ByteSource> Mixer<'a, S> {
             };
             for (i, choice) in choices.iter_mut().enumerate() {
                 let (lm, pema) = ((-lm_nll[i]).exp(), (-pema_nll[i]).exp());
-                let lambda = if silent { 0.0 } else { lambdas[i] };
-                choice.probabilities = Some(Probabilities { lm, pema, mix: lambda * pema + (1.0 - lambda) * lm });
+                let mix = lambdas[i] * pema + (1.0 - lambdas[i]) * lm;
+                choice.probabilities = Some(Probabilities { lm, pema, mix });
             }
         }
         Ok(choices)

@@ -204,7 +204,7 @@ impl ModelConfig {
         let fits = heads > 0
             && kv_heads > 0
             && heads.is_multiple_of(kv_heads)
-            && (1..=pema_kernels::attention::MAX_HEAD_DIM as usize).contains(&head_dim)
+            && (1..=pema_kernels::attention::MAX_HEAD_DIM).contains(&head_dim)
             && rope_dim <= head_dim
             && rope_dim.is_multiple_of(2)
             && config.context > 0

@@ -7,7 +7,8 @@ use pema::dataset::{Dataset, Format};
 use pema::template::{Demo, Template};
 use pema::train::TrainConfig;
 use pema::{
-    BuildConfig, ContextMode, Evaluation, Evaluator, FolderStore, Memory, MemoryStore, Method, PromptSetup, files, format,
+    BuildConfig, ContextMode, Evaluation, Evaluator, FolderStore, Memory, MemoryStore, Method, PromptSetup, files,
+    format,
 };
 use pema_plm::Plm;
 use pema_plm::source::FileSource;
@@ -38,9 +39,15 @@ pub async fn run(global: &Global, args: &DemoArgs) -> Result<()> {
     let plm = engine::plm(&args.model, device.clone()).await?;
     say(&format!("model: {}", plm.file.identity.name));
     let (mut data, valid, test) = (parse("train", TRAIN)?, parse("valid", VALID)?, parse("test", TEST)?);
-    let demos: Vec<Demo> = data.examples.drain(..args.shots.min(data.examples.len() / 2)).map(|e| Demo::from(&e)).collect();
+    let demos: Vec<Demo> =
+        data.examples.drain(..args.shots.min(data.examples.len() / 2)).map(|e| Demo::from(&e)).collect();
     let prompt = PromptSetup { template: Template::parse(TEMPLATE)?, demos };
-    say(&format!("task: informal -> formal English, {} pairs to learn from, {} to choose on, {} to test on\n", data.examples.len(), valid.examples.len(), test.examples.len()));
+    say(&format!(
+        "task: informal -> formal English, {} pairs to learn from, {} to choose on, {} to test on\n",
+        data.examples.len(),
+        valid.examples.len(),
+        test.examples.len()
+    ));
 
     say("1. the model reads your examples once and fills the external memory");
     let memory = build(global, &plm, &data, &prompt, "memory").await?;
@@ -79,7 +86,13 @@ fn parse(name: &str, text: &str) -> Result<Dataset> {
     Ok(Dataset::parse(&name, text.as_bytes(), Format::JsonLines, "informal", "formal")?)
 }
 
-async fn build(global: &Global, plm: &Plm<FileSource>, data: &Dataset, prompt: &PromptSetup, title: &str) -> Result<Memory> {
+async fn build(
+    global: &Global,
+    plm: &Plm<FileSource>,
+    data: &Dataset,
+    prompt: &PromptSetup,
+    title: &str,
+) -> Result<Memory> {
     let (mode, created) = (ContextMode::TeacherForced, engine::now());
     let config = BuildConfig { prompt: prompt.clone(), mode, max_tokens: None, half: true, created };
     Ok(fill(global, plm, data, config, title).await?.0)

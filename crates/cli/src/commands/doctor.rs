@@ -20,7 +20,10 @@ pub async fn run(global: &Global) -> Result<()> {
             .iter()
             .map(|r| json!({"kernel": r.kernel, "cases": r.cases, "worst": r.worst, "error": r.error}))
             .collect();
-        let adapters: Vec<_> = found.iter().map(|a| json!({"name": a.name, "driver": a.driver, "kind": format!("{:?}", a.kind)})).collect();
+        let adapters: Vec<_> = found
+            .iter()
+            .map(|a| json!({"name": a.name, "driver": a.driver, "kind": format!("{:?}", a.kind)}))
+            .collect();
         engine::print_json(&json!({
             "device": info.name, "driver": info.driver, "kind": format!("{:?}", info.kind), "note": info.note,
             "max_binding": info.max_binding, "adapters": adapters, "kernels": kernels,
@@ -41,7 +44,12 @@ pub async fn run(global: &Global) -> Result<()> {
         println!("\nself-test, every kernel against its reference:");
         for r in &results {
             match &r.error {
-                None => println!("  ok    {:24} {:3} cases, worst error {:5.1} % of what is allowed", r.kernel, r.cases, r.worst * 100.0),
+                None => println!(
+                    "  ok    {:24} {:3} cases, worst error {:5.1} % of what is allowed",
+                    r.kernel,
+                    r.cases,
+                    r.worst * 100.0
+                ),
                 Some(why) => println!("  WRONG {why}"),
             }
         }

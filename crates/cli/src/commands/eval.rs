@@ -23,9 +23,13 @@ pub async fn run(global: &Global, args: &EvalArgs) -> Result<()> {
         Some(n) => n,
         None => enough_tokens(&loaded.plm.file.tokenizer, &data)?,
     };
-    let mut evaluator = Evaluator::new(&loaded.plm, &data, prompt, loaded.adapter.as_ref(), loaded.knn.as_ref()).await?;
+    let mut evaluator =
+        Evaluator::new(&loaded.plm, &data, prompt, loaded.adapter.as_ref(), loaded.knn.as_ref()).await?;
     if !global.json && evaluator.pairs() < data.examples.len() {
-        eprintln!("note: {} pairs are too long for the model and were left out", data.examples.len() - evaluator.pairs());
+        eprintln!(
+            "note: {} pairs are too long for the model and were left out",
+            data.examples.len() - evaluator.pairs()
+        );
     }
     let mut evaluations = Vec::new();
     for method in &args.methods {

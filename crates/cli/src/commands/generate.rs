@@ -72,7 +72,11 @@ fn inputs(path: &std::path::Path, args: &GenerateArgs) -> Result<Vec<String>> {
     let mut inputs: Vec<String> = if text {
         let bytes = files::read(path)?;
         let name = path.display().to_string();
-        pema::dataset::Dataset::parse_lines(&name, &bytes, &name, &bytes)?.examples.into_iter().map(|e| e.input).collect()
+        pema::dataset::Dataset::parse_lines(&name, &bytes, &name, &bytes)?
+            .examples
+            .into_iter()
+            .map(|e| e.input)
+            .collect()
     } else {
         engine::examples(path, &fields)?.examples.into_iter().map(|e| e.input).collect()
     };
@@ -111,7 +115,8 @@ fn finish(global: &Global, args: &GenerateArgs, inputs: &[String], written: &[Wr
             println!("{:24} {:>7} {:>8} {:>8} {:>8}", "token", "lambda", "P_LM", "P_PEMA", "mix");
             for t in &w.tokens {
                 let p = t.probabilities;
-                let show = |f: fn(&pema::Probabilities) -> f32| p.as_ref().map_or("-".into(), |p| format!("{:.4}", f(p)));
+                let show =
+                    |f: fn(&pema::Probabilities) -> f32| p.as_ref().map_or("-".into(), |p| format!("{:.4}", f(p)));
                 println!(
                     "{:24} {:7.3} {:>8} {:>8} {:>8}",
                     if t.text.is_empty() { "(end)".to_owned() } else { format!("{:?}", t.text) },

@@ -27,7 +27,9 @@ pub async fn run(global: &Global, args: &MemoryArgs) -> Result<()> {
             let memory = FolderStore::new(dir).load()?;
             pema::files::write(file, &pema::format::memory_to_bytes(&memory)?)?;
             if !global.json {
-                eprintln!("note: the states in this file can be turned back into your text; keep it as private as the text");
+                eprintln!(
+                    "note: the states in this file can be turned back into your text; keep it as private as the text"
+                );
             }
             report(global, &memory, file, json!({}))
         }
@@ -96,12 +98,19 @@ pub async fn fill(
     let mut tokens = 0;
     while let Some(p) = builder.step().await? {
         tokens = p.tokens;
-        progress.at(p.examples, || format!("{} rows, {:.0} tokens/s", p.rows, p.tokens as f64 / begun.elapsed().as_secs_f64()));
+        progress.at(p.examples, || {
+            format!("{} rows, {:.0} tokens/s", p.rows, p.tokens as f64 / begun.elapsed().as_secs_f64())
+        });
     }
     let left_out = builder.too_long.clone();
     let memory = builder.finish();
     let seconds = begun.elapsed().as_secs_f64();
-    progress.done(format!("{} rows from {} examples in {seconds:.1} s ({:.0} tokens/s)", memory.rows(), memory.examples(), tokens as f64 / seconds));
+    progress.done(format!(
+        "{} rows from {} examples in {seconds:.1} s ({:.0} tokens/s)",
+        memory.rows(),
+        memory.examples(),
+        tokens as f64 / seconds
+    ));
     Ok((memory, tokens, left_out))
 }
 
@@ -132,7 +141,14 @@ fn report(global: &Global, memory: &Memory, place: &Path, more: Value) -> Result
         }
         return engine::print_json(&object);
     }
-    println!("{}: {} rows of width {} from {} examples ({} in {precision})", place.display(), memory.rows(), memory.hidden(), memory.examples(), bytes(size));
+    println!(
+        "{}: {} rows of width {} from {} examples ({} in {precision})",
+        place.display(),
+        memory.rows(),
+        memory.hidden(),
+        memory.examples(),
+        bytes(size)
+    );
     println!("  model     {} ({})", m.identity.name, &m.identity.sha256[..m.identity.sha256.len().min(12)]);
     println!("  contexts  {}", m.context_mode);
     println!("  template  {:?}, {} demonstrations", m.prompt.template.to_string(), m.prompt.demos.len());

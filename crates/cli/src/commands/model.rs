@@ -31,7 +31,10 @@ pub async fn run(global: &Global, args: &ModelArgs) -> Result<()> {
     }
     let kinds: Vec<String> = kinds.into_iter().map(|(k, n)| format!("{n} x {k}")).collect();
     println!("{} ({}, {:.0} M parameters)", id.name, c.architecture, parameters as f64 / 1e6);
-    println!("  sizes       d {}, {} blocks, {} heads ({} for keys) of {}, feed-forward {}", c.hidden, c.layers, c.heads, c.kv_heads, c.head_dim, c.ffn);
+    println!(
+        "  sizes       d {}, {} blocks, {} heads ({} for keys) of {}, feed-forward {}",
+        c.hidden, c.layers, c.heads, c.kv_heads, c.head_dim, c.ffn
+    );
     println!("  context     {} tokens", c.context);
     println!("  tensors     {}", kinds.join(", "));
     println!("  LM head     {} x {} in {}, {} ({})", c.vocab, c.hidden, head.kind, bytes(head.bytes), head.name);

@@ -55,9 +55,8 @@ pub async fn train(
 ) -> Result<Outcome> {
     let begun = Instant::now();
     let (batch, stage1_batch) = (config.batch, config.stage1_batch);
-    let most = config.steps + config.stage1_steps;
     let mut trainer = Trainer::new(device, head, memory, valid, config).await?;
-    let mut progress = Progress::new("training", most, global.json);
+    let mut progress = Progress::new("training", trainer.most_steps(), global.json);
     let (mut history, mut rows_seen, mut word) = (Vec::new(), 0, String::new());
     while let Some(r) = trainer.step().await? {
         rows_seen += if r.stage == 1 { stage1_batch } else { batch }.min(memory.rows());

@@ -16,12 +16,15 @@ pub struct TrainConfig {
     pub rank: usize,
     /// Weight of the reconstruction loss in stage 2, 0 to 1.
     pub kappa: f32,
-    /// Most steps of stage 2; early stopping may end it before.
-    pub steps: usize,
+    /// Most steps of stage 2; early stopping may end it before. `None` chooses five passes over the
+    /// rows, at least 25 and at most 60 steps.
+    pub steps: Option<usize>,
     /// Rows per step.
     pub batch: usize,
     /// Adam's learning rate.
     pub lr: f64,
+    /// How the learning rate of stage 2 moves.
+    pub decay: Decay,
     /// Share of the input of A that is dropped, 0 to below 1.
     pub dropout: f32,
     /// Decoupled weight decay.
@@ -60,6 +63,27 @@ pub enum Stage1 {
     Descent,
 }
 
+/// The learning rate over the steps of stage 2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Decay {
+    /// The same at every step, as in the paper.
+    Constant,
+    /// Half a cosine from `lr` down to 0 at the last step: the end of training then averages out the
+    /// noise of single batches.
+    Cosine,
+}
+
+impl Decay {
+    /// Factor of the learning rate at step `step` (from 0) of `of`.
+    pub fn factor(self, step: usize, of: usize) -> f64 {
+        match self {
+            Decay::Constant => 1.0,
+            Decay::Cosine => 0.5 * (1.0 + (std::f64::consts::PI * step as f64 / of.max(1) as f64).cos()),
+        }
+    }
+}
+
 impl TrainConfig {
     /// Residual form, stage 1 in closed form, light dropout, early stopping.
     pub fn recommended() -> TrainConfig {
@@ -68,9 +92,10 @@ impl TrainConfig {
             form: Form::Residual,
             rank: 64,
             kappa: 0.2,
-            steps: 60,
+            steps: None,
             batch: 1024,
             lr: 1e-3,
+            decay: Decay::Cosine,
             dropout: 0.1,
             weight_decay: 0.0,
             seed: 1,
@@ -88,10 +113,11 @@ impl TrainConfig {
             recipe: Recipe::Paper,
             form: Form::Paper,
             dropout: 0.2,
+            decay: Decay::Constant,
             stage1: Stage1::Descent,
             stage1_steps: 200,
             batch: 2048,
-            steps: 200,
+            steps: Some(200),
             ..TrainConfig::recommended()
         }
     }
@@ -102,6 +128,11 @@ impl TrainConfig {
             Recipe::Recommended => TrainConfig::recommended(),
             Recipe::Paper => TrainConfig::paper(),
         }
+    }
+
+    /// Most steps of stage 2 on `rows` rows.
+    pub fn steps_for(&self, rows: usize) -> usize {
+        self.steps.unwrap_or((5 * rows).div_ceil(self.batch.max(1)).clamp(25, 60))
     }
 
     /// Refuses values that cannot work, naming the range; `hidden` is d.

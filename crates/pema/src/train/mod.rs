@@ -9,7 +9,7 @@ mod held_out;
 mod network;
 mod trainer;
 
-pub use config::{Recipe, Stage1, TrainConfig};
+pub use config::{Decay, Recipe, Stage1, TrainConfig};
 pub(crate) use held_out::mixture_nll;
 pub use held_out::{HeldOutScore, choose_lambda};
 pub use network::{Gradients, Losses, Network, Objective, Parameters, Rate};

@@ -19,6 +19,8 @@ use crate::{Adapter, AdapterMeta, Error, Form, Memory, Result};
 pub struct Trainer<'a> {
     device: Arc<Device>,
     config: TrainConfig,
+    /// Steps of stage 2 at most.
+    steps: usize,
     memory: &'a Memory,
     network: Network,
     /// Rows that are trained on; the rest of the memory is held out when no other memory is.
@@ -98,6 +100,7 @@ impl<'a> Trainer<'a> {
         let held_back = valid.is_none() && memory.examples() >= HOLD_OUT_MIN;
         let is_held = |row: &usize| held_back && memory.sample[*row] % HOLD_OUT_EVERY == HOLD_OUT_EVERY - 1;
         let (held, training): (Vec<usize>, Vec<usize>) = (0..memory.rows()).partition(is_held);
+        let steps = config.steps_for(training.len());
         let mut rng = Rng::new(config.seed);
         let parameters = initial(&device, memory, &config, &mut rng).await?;
         let largest = config.batch.max(if config.stage1 == Stage1::Descent { config.stage1_batch } else { 1 });
@@ -116,6 +119,7 @@ impl<'a> Trainer<'a> {
         Ok(Trainer {
             device,
             config,
+            steps,
             memory,
             network,
             training,
@@ -129,10 +133,16 @@ impl<'a> Trainer<'a> {
         })
     }
 
+    /// Most steps there will be, of both stages.
+    pub fn most_steps(&self) -> usize {
+        let stage1 = if self.config.stage1 == Stage1::Descent { self.config.stage1_steps } else { 0 };
+        stage1 + self.steps
+    }
+
     /// One step, of stage 1 first when it is gradient descent; `None` when training is over.
     pub async fn step(&mut self) -> Result<Option<StepReport>> {
-        let stage1 = if self.config.stage1 == Stage1::Descent { self.config.stage1_steps } else { 0 };
-        let of = stage1 + self.config.steps;
+        let of = self.most_steps();
+        let stage1 = of - self.steps;
         let stopped = self.config.patience > 0 && self.stale >= self.config.patience;
         if self.step == of || stopped {
             return Ok(None);
@@ -141,7 +151,8 @@ impl<'a> Trainer<'a> {
         let first = self.step < stage1;
         let (objective, batch) =
             if first { (Objective::Stage1, c.stage1_batch) } else { (Objective::Stage2 { kappa: c.kappa }, c.batch) };
-        let rate = Rate { lr: c.lr, weight_decay: c.weight_decay, dropout: c.dropout };
+        let factor = if first { 1.0 } else { c.decay.factor(self.step - stage1, self.steps) };
+        let rate = Rate { lr: c.lr * factor, weight_decay: c.weight_decay, dropout: c.dropout };
         let rows = self.next_batch(batch);
         let targets = pick(&self.memory.values, &rows);
         let seed = self.rng.next_u64() as u32;
