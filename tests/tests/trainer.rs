@@ -4,10 +4,10 @@
 #![allow(clippy::unwrap_used, reason = "what fails here must fail the test")]
 
 use pema::format::{adapter_from_bytes, adapter_to_bytes};
-use pema::train::{Stage1, StepReport, TrainConfig};
+use pema::train::{Decay, Stage1, StepReport, TrainConfig};
 use pema::{Adapter, Error, Form, Keys, Memory};
-use pema_tests::small::{self, memory, models, train, transpose};
-use pema_tests::{assert_close, relative_error};
+use pema_tests::small::{self, Model, memory, models, train, transpose};
+use pema_tests::{assert_close, block_on, relative_error};
 
 /// Short and small, without early stopping.
 fn quick(form: Form, stage1: Stage1) -> TrainConfig {
@@ -32,6 +32,18 @@ const WAYS: [(Form, Stage1); 4] = [
     (Form::Paper, Stage1::ClosedForm),
     (Form::Paper, Stage1::Descent),
 ];
+
+/// What training gives when its caller ends it after some steps.
+fn stopped_after(plm: &Model, memory: &Memory, config: &TrainConfig, steps: usize) -> Adapter {
+    block_on(async {
+        let new = Trainer::new(plm.device.clone(), plm.head.clone(), memory, None, config.clone());
+        let mut trainer = new.await.unwrap();
+        for _ in 0..steps {
+            trainer.step().await.unwrap().unwrap();
+        }
+        trainer.finish("tests").await.unwrap().0
+    })
+}
 
 fn losses(reports: &[StepReport], stage: u32) -> Vec<(f64, f64)> {
     reports.iter().filter(|r| r.stage == stage).map(|r| (r.losses.rct, r.losses.pd)).collect()
@@ -111,6 +123,7 @@ fn early_stopping_keeps_the_parameters_of_the_best_look() {
             steps: Some(60),
             eval_every: 1,
             patience: 3,
+            decay: Decay::Constant, // a shorter training is then the beginning of a longer one
             ..quick(Form::Residual, Stage1::ClosedForm)
         };
         let (reports, kept, summary) = train(&plm, &memory, None, config.clone()).unwrap();
@@ -121,22 +134,47 @@ fn early_stopping_keeps_the_parameters_of_the_best_look() {
         // It stopped early, and exactly as many looks after the best as patience allows.
         assert!(reports.len() < 60, "{looks:?}");
         assert_eq!((summary.steps, summary.steps - summary.best_step), (reports.len(), 3));
-        // Training that ends at the best step ends with what was kept.
-        let short = TrainConfig { steps: Some(summary.best_step), patience: 0, ..config.clone() };
-        let (_, ended, _) = train(&plm, &memory, None, short).unwrap();
+        // A training that its caller ends there ends with what was kept.
+        let ended = stopped_after(&plm, &memory, &config, summary.best_step);
         assert_eq!((kept.a, kept.b_pd), (ended.a, ended.b_pd));
     }
 }
 
 #[test]
-fn looks_come_as_often_as_asked_and_at_the_last_step() {
+fn there_are_as_many_steps_and_looks_as_asked_or_as_the_rows_need() {
     let memory = memory(24);
     let plm = &models()[0];
-    for (eval_every, expected) in [(5, &[5, 10, 12][..]), (12, &[12]), (100, &[12]), (0, &[5, 10, 12])] {
-        let config = TrainConfig { eval_every, ..quick(Form::Residual, Stage1::ClosedForm) };
-        let (reports, ..) = train(plm, &memory, None, config).unwrap();
-        let looks: Vec<usize> = reports.iter().filter(|r| r.held_out.is_some()).map(|r| r.step).collect();
-        assert_eq!(looks, expected, "every {eval_every}");
+    for (eval_every, batch) in [(5, 100), (12, 100), (100, 100), (0, 100), (0, 1000), (0, 3)] {
+        for steps in [Some(12), None] {
+            let config = TrainConfig { eval_every, batch, steps, ..quick(Form::Residual, Stage1::ClosedForm) };
+            let (reports, _, summary) = train(plm, &memory, None, config).unwrap();
+            let passes = |n: usize| (n * summary.rows).div_ceil(batch);
+            let of = steps.unwrap_or(passes(5).clamp(25, 60));
+            assert!(reports.len() == of && reports.iter().all(|r| r.of == of), "batch {batch}, {steps:?}");
+            let every = if eval_every > 0 { eval_every } else { passes(1).clamp(5, 25) };
+            let expected: Vec<usize> = (1..=of).filter(|step| step % every == 0 || *step == of).collect();
+            let looks: Vec<usize> = reports.iter().filter(|r| r.held_out.is_some()).map(|r| r.step).collect();
+            assert_eq!(looks, expected, "every {eval_every}, batch {batch}, {steps:?}");
+        }
+    }
+}
+
+#[test]
+fn the_learning_rate_stays_or_falls_to_nothing() {
+    // Without held-out rows `finish` gives the last parameters: the difference of two is one step of Adam.
+    let memory = memory(6);
+    for plm in models() {
+        for (decay, still) in [(Decay::Constant, false), (Decay::Cosine, true)] {
+            let config = TrainConfig { decay, ..quick(Form::Residual, Stage1::ClosedForm) };
+            let after = |steps: usize| stopped_after(&plm, &memory, &config, steps).a;
+            let moved = |step: usize| {
+                let (before, after) = (after(step - 1), after(step));
+                before.iter().zip(&after).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+            };
+            // The first step of Adam moves every weight by its rate.
+            assert!((moved(1) - 1e-2).abs() < 1e-4, "{decay:?}");
+            assert_eq!(moved(12) < 1e-3, still, "{decay:?}");
+        }
     }
 }
 
@@ -210,7 +248,7 @@ fn settings_that_cannot_work_are_refused_by_name() {
         assert!(matches!(&refused, Err(Error::BadSetting { setting, .. }) if *setting == name), "{name}");
     }
     // The whole width is allowed; the reconstruction is then exact.
-    let (_, full, _) = train(plm, &memory, None, TrainConfig { rank: 64, steps: Some(1), ..good }).unwrap();
+    let (_, full, _) = train(plm, &memory, None, TrainConfig { rank: 64, steps: Some(0), ..good }).unwrap();
     let back = small::adapted(&Adapter { form: Form::Paper, b_pd: full.b_rct.clone(), ..full }, &memory.gather(&[2]));
     assert_close("f", &memory.gather(&[2]), &back.iter().map(|v| *v as f32).collect::<Vec<_>>(), 1e-4);
 }

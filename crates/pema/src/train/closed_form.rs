@@ -13,16 +13,15 @@ use crate::{Error, Memory, Result};
 /// Rows that are widened and multiplied at once.
 const PIECE: usize = 2048;
 
-/// The top `rank` eigenvectors as rows, `[rank, d]`: A, and the transpose of B_rct.
-pub(super) async fn eigenvectors(device: &Device, memory: &Memory, rank: usize) -> Result<Vec<f32>> {
+/// The top `rank` eigenvectors of some of the memory's rows, as rows, `[rank, d]`: A, and the transpose of B_rct.
+pub(super) async fn eigenvectors(device: &Device, memory: &Memory, rows: &[usize], rank: usize) -> Result<Vec<f32>> {
     let d = memory.hidden();
     let moments = device.alloc(d * d, "second moments")?;
-    let rows: Vec<usize> = (0..memory.rows()).collect();
     let piece = device.alloc(PIECE.min(rows.len()) * d, "rows")?;
-    for (i, rows) in rows.chunks(PIECE).enumerate() {
-        device.write(&piece, 0, &memory.gather(rows))?;
-        let (alpha, beta) = (1.0 / memory.rows() as f32, if i == 0 { 0.0 } else { 1.0 });
-        let g = Gemm { m: d, n: d, k: rows.len(), lda: d, ldb: d, ldc: d, alpha, beta, ..Gemm::default() };
+    for (i, part) in rows.chunks(PIECE).enumerate() {
+        device.write(&piece, 0, &memory.gather(part))?;
+        let (alpha, beta) = (1.0 / rows.len() as f32, if i == 0 { 0.0 } else { 1.0 });
+        let g = Gemm { m: d, n: d, k: part.len(), lda: d, ldb: d, ldc: d, alpha, beta, ..Gemm::default() };
         device.matmul(Orientation::Tn, &g, &piece, &piece, &moments)?;
     }
     let moments = device.read::<f32>(&moments, 0, d * d).await?;

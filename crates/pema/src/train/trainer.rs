@@ -102,7 +102,7 @@ impl<'a> Trainer<'a> {
         let (held, training): (Vec<usize>, Vec<usize>) = (0..memory.rows()).partition(is_held);
         let steps = config.steps_for(training.len());
         let mut rng = Rng::new(config.seed);
-        let parameters = initial(&device, memory, &config, &mut rng).await?;
+        let parameters = initial(&device, memory, &training, &config, &mut rng).await?;
         let largest = config.batch.max(if config.stage1 == Stage1::Descent { config.stage1_batch } else { 1 });
         let mut network = Network::new(device.clone(), head, config.form, &parameters, largest.min(training.len()))?;
         let mut held_out = match valid {
@@ -258,12 +258,18 @@ fn pick(column: &[u32], rows: &[usize]) -> Vec<u32> {
 
 /// Stage 1 in closed form, or the paper's initialisation: A Kaiming-uniform with a = sqrt 5, which is
 /// uniform within 1/sqrt(d), and B zero.
-async fn initial(device: &Device, memory: &Memory, config: &TrainConfig, rng: &mut Rng) -> Result<Parameters> {
+async fn initial(
+    device: &Device,
+    memory: &Memory,
+    training: &[usize],
+    config: &TrainConfig,
+    rng: &mut Rng,
+) -> Result<Parameters> {
     let (d, rank) = (memory.hidden(), config.rank);
     let zeros = vec![0.0f32; rank * d];
     match config.stage1 {
         Stage1::ClosedForm => {
-            let a = eigenvectors(device, memory, rank).await?;
+            let a = eigenvectors(device, memory, training, rank).await?;
             // The paper form gains as much from starting at the reconstruction; the residual form
             // starts at the model itself.
             let bt_pd = if config.form == Form::Paper { a.clone() } else { zeros };
