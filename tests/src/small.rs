@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use pema::dataset::{Dataset, Example};
 use pema::template::{Demo, Template};
-use pema::train::{StepReport, Summary, TrainConfig, Trainer};
+use pema::train::{Stage1, StepReport, Summary, TrainConfig, Trainer};
 use pema::{Adapter, AdapterMeta, BuildConfig, Builder, ContextMode, Form, Memory, PromptSetup, Result};
 use pema_device::Device;
 use pema_kernels::quant::{self, Format};
@@ -139,6 +139,31 @@ pub fn transpose(x: &[f32], rows: usize, cols: usize) -> Vec<f32> {
 pub fn memory(n: usize) -> Memory {
     let plm = contexts::load(&fixture("tiny.gguf"), Arc::new(Device::cpu()));
     build(&plm, &dataset(n), build_config(&setup(&[]), ContextMode::TeacherForced))
+}
+
+/// Every form from every start.
+pub const WAYS: [(Form, Stage1); 4] = [
+    (Form::Residual, Stage1::ClosedForm),
+    (Form::Residual, Stage1::Descent),
+    (Form::Paper, Stage1::ClosedForm),
+    (Form::Paper, Stage1::Descent),
+];
+
+/// A short training at rank 4 without early stopping.
+pub fn quick(form: Form, stage1: Stage1) -> TrainConfig {
+    let descent = stage1 == Stage1::Descent;
+    TrainConfig {
+        form,
+        stage1,
+        rank: 4,
+        steps: Some(12),
+        batch: 100,
+        lr: 1e-2,
+        stage1_steps: if descent { 8 } else { 0 },
+        stage1_batch: 200,
+        patience: 0,
+        ..TrainConfig::recommended()
+    }
 }
 
 /// Trains to the end.

@@ -191,10 +191,14 @@ fn a_report_scores_the_texts_that_the_generator_writes() {
 }
 
 #[test]
-fn a_weight_out_of_range_is_refused_by_every_method() {
+fn a_weight_or_temperature_out_of_range_is_refused() {
     let plm = &models()[0];
     let adapter = small::adapter(&plm.file.identity, Form::Residual, 2, 0.5, 1);
-    let (_, knn) = knn(plm, 8);
+    let (memory, knn) = knn(plm, 8);
+    for temperature in [0.0, -1.0, f32::NAN, f32::INFINITY] {
+        let refused = Knn::new(&plm.device, &memory, KnnConfig { temperature, ..KnnConfig::default() });
+        assert!(matches!(refused, Err(pema::Error::BadSetting { .. })), "{temperature}");
+    }
     let mut evaluator = evaluator(plm, &held_out(), Some(&adapter), Some(&knn));
     for method in [Method::Knn, Pema, PemaGu] {
         for lambda in [-0.1, 1.5, f32::NAN] {

@@ -40,6 +40,10 @@ fn a_seed_fixes_every_text_and_another_changes_them() {
         assert_eq!(first[..1], base(&plm, &p[..1], &sampled(Base, 1)));
         let other = base(&plm, &p, &sampled(Base, 2));
         assert!(first.iter().zip(&other).all(|(a, b)| ids(a) != ids(b)));
+        // One prompt many times: every text has random numbers of its own, in the next batch too.
+        let copies = base(&plm, &vec![p[0].clone(); 33], &sampled(Base, 1));
+        assert_eq!(copies[0], first[0]);
+        assert!(ids(&copies[0]) != ids(&copies[1]) && ids(&copies[0]) != ids(&copies[32]));
     }
 }
 

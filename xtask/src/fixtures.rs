@@ -9,6 +9,26 @@ use anyhow::{Context, Result, ensure};
 use crate::python::{Python, VENV};
 use crate::{model, process, workspace};
 
+/// The environment that make.py needs, with more packages when asked.
+pub(crate) fn python(more: &[&str]) -> Result<Python> {
+    let script = workspace::root().join("tests/fixtures/make.py");
+    let source = fs::read_to_string(&script).with_context(|| format!("cannot read {}", script.display()))?;
+    let python = environment(&workspace::cache()?.join("venv"), &pins(&source))?;
+    for package in more {
+        let mut pip = python.command();
+        process::run(pip.args([
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--no-input",
+            "--disable-pip-version-check",
+            package,
+        ]))?;
+    }
+    Ok(python)
+}
+
 /// Installs the packages that make.py names, then runs the scripts.
 pub(crate) fn task(_: &[String]) -> Result<ExitCode> {
     let model = model::path()?;

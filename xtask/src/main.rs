@@ -2,6 +2,7 @@
 //! developer's machine and in CI. It shares no code with the crates it builds.
 
 mod apt;
+mod bench;
 mod demo;
 mod fixtures;
 mod model;
@@ -29,6 +30,12 @@ const TASKS: &[Task] = &[
     Task { name: "model", arguments: "", what: "fetch the default language model (98 MB, once)", run: model_task },
     Task { name: "test", arguments: "", what: "format, lints and every test, as CI runs them", run: test::task },
     Task { name: "demo", arguments: "[ARGS]", what: "build `pema` and run `pema demo ARGS`", run: demo::task },
+    Task {
+        name: "bench",
+        arguments: "[ARGS]",
+        what: "time this engine beside PyTorch and llama.cpp (--no-peers: alone)",
+        run: bench::task,
+    },
     Task {
         name: "fixtures",
         arguments: "",

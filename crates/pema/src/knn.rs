@@ -5,7 +5,7 @@ use pema_kernels::matmul::Orientation;
 use pema_kernels::{axpby, sq_norm, top_k};
 use serde::{Deserialize, Serialize};
 
-use crate::{Memory, Result};
+use crate::{Error, Memory, Result};
 
 /// How neighbours become a distribution.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -53,8 +53,12 @@ const SHARD: usize = 24 << 20;
 const QUERIES: usize = 64;
 
 impl Knn {
-    /// Uploads the keys in single precision.
+    /// Uploads the keys in single precision. Errors when the temperature cannot divide.
     pub fn new(device: &Device, memory: &Memory, config: KnnConfig) -> Result<Knn> {
+        if !(config.temperature > 0.0 && config.temperature.is_finite()) {
+            let (value, range) = (config.temperature.to_string(), "above 0".to_owned());
+            return Err(Error::BadSetting { setting: "kNN temperature", value, range });
+        }
         let hidden = memory.hidden();
         let per_shard = (SHARD / hidden.max(1)).clamp(1, SHARD / QUERIES);
         let mut shards = Vec::new();

@@ -1,11 +1,10 @@
 //! Choosing the next token, and knowing when a text is finished.
 
-mod random;
 mod stop;
 
-pub use random::SplitMix64;
 pub use stop::StopStrings;
 
+use pema_kernels::random::Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -62,7 +61,7 @@ impl SamplingConfig {
 #[derive(Debug, Clone)]
 pub struct Sampler {
     config: SamplingConfig,
-    random: SplitMix64,
+    random: Rng,
     weights: Vec<f64>,
 }
 
@@ -76,9 +75,9 @@ impl Sampler {
     /// random numbers, so a text does not depend on which others ran beside it.
     pub fn for_sequence(config: SamplingConfig, index: u64) -> Self {
         // Both are scrambled first: seeds 1, 2, 3 and indices 1, 2, 3 must not meet.
-        let start = SplitMix64::new(config.seed).next_u64();
-        let offset = SplitMix64::new(!index).next_u64();
-        Self { config, random: SplitMix64::new(start.wrapping_add(offset)), weights: Vec::new() }
+        let start = Rng::new(config.seed).next_u64();
+        let offset = Rng::new(!index).next_u64();
+        Self { config, random: Rng::new(start.wrapping_add(offset)), weights: Vec::new() }
     }
 
     /// Whether the best candidate is always taken.
@@ -116,7 +115,7 @@ impl Sampler {
             total += weight;
         }
         let mass = self.nucleus(total);
-        let mut left = self.random.unit() * mass;
+        let mut left = self.random.unit_f64() * mass;
         for (&(token, _), &weight) in candidates.iter().zip(&self.weights) {
             left -= weight;
             if left < 0.0 {

@@ -2,11 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
+use pema_kernels::random::Rng;
+
 use super::{Dataset, Example};
-use crate::{
-    error::{Error, Result},
-    sampling::SplitMix64,
-};
+use crate::error::{Error, Result};
 
 impl Dataset {
     /// Number of examples that repeat an earlier one, input and target alike.
@@ -42,7 +41,7 @@ impl Dataset {
                 None => groups.push(vec![example]),
             }
         }
-        SplitMix64::new(seed).shuffle(&mut groups);
+        Rng::new(seed).shuffle(&mut groups);
         let share = self.examples.len() as f64 * valid_fraction;
         let wanted = if share > 0.0 { share.round().max(1.0) as usize } else { 0 };
         let (mut train, mut valid) = (Vec::new(), Vec::new());
