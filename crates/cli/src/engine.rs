@@ -6,7 +6,6 @@ use std::time::SystemTime;
 
 use anyhow::{Context, Result};
 use pema::dataset::{Dataset, Format};
-use pema::template::{Template, unescape};
 use pema::train::TrainConfig;
 use pema::{Adapter, FolderStore, Knn, KnnConfig, Memory, MemoryStore, PromptSetup, files, format};
 use pema_device::{Device, Kind};
@@ -70,11 +69,6 @@ pub fn examples(path: &Path, fields: &FieldArgs) -> Result<Dataset> {
     Ok(Dataset::parse(&name, &bytes, Format::from_name(&name)?, &fields.input_field, &fields.target_field)?)
 }
 
-/// Template as typed.
-pub fn template(text: &str) -> Result<Template> {
-    Ok(Template::parse(&unescape(text))?)
-}
-
 /// Reads a memory and checks that it was made with this model.
 pub fn memory(dir: &Path, model: &Identity) -> Result<Memory> {
     let memory = FolderStore::new(dir).load()?;
@@ -95,7 +89,7 @@ pub struct Loaded {
     pub plm: Plm<FileSource>,
     pub adapter: Option<Adapter>,
     pub knn: Option<Knn>,
-    /// From the adapter, else from the memory, else from --template; `None` leaves the user's text as it is.
+    /// From --template, else from the adapter, else from the memory; `None` leaves the user's text as it is.
     pub prompt: Option<PromptSetup>,
 }
 
@@ -105,8 +99,7 @@ pub async fn load(global: &Global, args: &WithArgs, neighbours: bool) -> Result<
     // Small files first: a mismatch is told before the weights are loaded.
     let adapter = args.adapter.as_ref().map(|p| adapter(p, &file.identity)).transpose()?;
     let memory = args.memory.as_ref().map(|p| memory(p, &file.identity)).transpose()?;
-    let typed = args.template.as_ref().map(|t| template(t)).transpose()?;
-    let typed = typed.map(|template| PromptSetup { template, demos: Vec::new() });
+    let typed = args.template.clone().map(|template| PromptSetup { template, demos: Vec::new() });
     let prompt = typed
         .or_else(|| adapter.as_ref().map(|a| a.meta.prompt.clone()))
         .or_else(|| memory.as_ref().map(|m| m.meta.prompt.clone()));

@@ -9,6 +9,7 @@ mod engine;
 mod progress;
 mod table;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -16,18 +17,45 @@ use clap::Parser;
 use crate::args::{Cli, Command};
 
 fn main() -> ExitCode {
+    end_quietly_when_nobody_reads();
     let cli = Cli::parse(); // exits with 2 on bad usage
     #[expect(clippy::disallowed_methods, reason = "this is the program's one place to block")]
     let outcome = pollster::block_on(run(&cli));
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
+            if let Some(usage) = error.downcast_ref::<clap::Error>() {
+                usage.exit();
+            }
             eprintln!("error: {error:#}");
-            let usage =
-                matches!(error.downcast_ref(), Some(pema::Error::BadSetting { .. } | pema::Error::Needs { .. }));
-            ExitCode::from(if usage { 2 } else { 1 })
+            ExitCode::from(if used_wrongly(&error) { 2 } else { 1 })
         }
     }
+}
+
+/// Whether other arguments, rather than other files, would mend it.
+fn used_wrongly(error: &anyhow::Error) -> bool {
+    use pema::Error as E;
+    let of_library: Option<&E> = error.downcast_ref();
+    matches!(of_library, Some(E::BadSetting { .. } | E::BadSampling { .. } | E::BadLambda { .. } | E::Needs { .. }))
+}
+
+/// `println!` panics when its reader is gone, as in `pema model M | head -1`, or the disk is full. The
+/// first is no failure and ends the program as the system's own signal would; the second gets a message.
+fn end_quietly_when_nobody_reads() {
+    const BY_SIGNAL: i32 = 128 + 13;
+    let panic = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        let Some(why) = info.payload_as_str().and_then(|t| t.strip_prefix("failed printing to ")) else {
+            return panic(info);
+        };
+        // The second is what Windows says.
+        if why.contains("Broken pipe") || why.contains("os error 232") {
+            std::process::exit(BY_SIGNAL);
+        }
+        writeln!(std::io::stderr(), "error: cannot write to {why}").ok();
+        std::process::exit(1);
+    }));
 }
 
 async fn run(cli: &Cli) -> anyhow::Result<()> {

@@ -59,6 +59,9 @@ const FREE_RUNNING: usize = 32;
 impl<'a, S: ByteSource> Builder<'a, S> {
     /// Encodes the examples and reads the shared prefix. Errors when no example fits.
     pub fn new(plm: &'a Plm<S>, data: &Dataset, config: BuildConfig) -> Result<Builder<'a, S>> {
+        if data.examples.is_empty() {
+            return Err(Error::Empty { file: data.name.clone() });
+        }
         let prompter = Prompter::new(&plm.file, &config.prompt)?;
         let limit = config.max_tokens.unwrap_or(usize::MAX).min(plm.file.config.context);
         let (mut encoded, mut too_long, mut shortest) = (Vec::new(), Vec::new(), usize::MAX);

@@ -50,6 +50,7 @@ pub struct Evaluator<'a, S> {
     knn: Option<&'a Knn>,
     prompts: Vec<Encoded>,
     references: Vec<String>,
+    left_out: Vec<usize>,
     rows: Memory,
     lm: Option<Vec<f32>>,
 }
@@ -76,12 +77,17 @@ impl<'a, S: ByteSource> Evaluator<'a, S> {
             prompts.push(prompter.prompt(&example.input)?);
             references.push(example.target.clone());
         }
-        Ok(Evaluator { plm, adapter, knn, prompts, references, rows, lm: None })
+        Ok(Evaluator { plm, adapter, knn, prompts, references, left_out, rows, lm: None })
     }
 
     /// Pairs that are evaluated.
     pub fn pairs(&self) -> usize {
         self.prompts.len()
+    }
+
+    /// Lines of pairs that do not fit the model and are left out.
+    pub fn left_out(&self) -> &[usize] {
+        &self.left_out
     }
 
     /// Losses and texts of one method; `config.method` says which. `on_text` hears of every text as it ends.

@@ -69,10 +69,11 @@ pub async fn run(global: &Global, args: &BenchArgs) -> Result<()> {
     Ok(())
 }
 
-/// Tokens per second of reading one full batch.
+/// Tokens per second of reading one full batch, or as much of one as the model can attend to.
 async fn prefill(plm: &pema_plm::Plm<pema_plm::source::FileSource>) -> Result<Value> {
     let mut rng = Rng::new(2);
-    let ids: Vec<u32> = (0..BATCH_TOKENS).map(|_| rng.below(plm.file.config.vocab) as u32).collect();
+    let n = BATCH_TOKENS.min(plm.file.config.context);
+    let ids: Vec<u32> = (0..n).map(|_| rng.below(plm.file.config.vocab) as u32).collect();
     let mut best = f64::INFINITY;
     for _ in 0..3 {
         let begun = Instant::now();

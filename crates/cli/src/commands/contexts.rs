@@ -18,7 +18,7 @@ pub async fn run(global: &Global, args: &ContextsArgs) -> Result<()> {
         anyhow::bail!("there is no token to read: the text is empty; give some text or ids");
     }
     let plm = pema_plm::Plm::load(model, engine::device(global).await?).await?;
-    let contexts = plm.contexts(&ids).await?;
+    let contexts = plm.contexts(&ids).await.with_context(|| format!("{} cannot read this", args.model.display()))?;
     let d = plm.file.config.hidden;
     let id_bytes: Vec<u8> = ids.iter().flat_map(|i| i.to_le_bytes()).collect();
     let f_bytes: Vec<u8> = contexts.iter().flat_map(|f| f.to_le_bytes()).collect();

@@ -1,6 +1,7 @@
 //! `pema eval`: every method on held-out pairs.
 
-use anyhow::{Result, bail};
+use anyhow::Result;
+use clap::error::ErrorKind;
 use pema::dataset::Dataset;
 use pema::sampling::SamplingConfig;
 use pema::{Evaluation, Evaluator, GenerateConfig, Method, PromptSetup, files};
@@ -17,7 +18,8 @@ pub async fn run(global: &Global, args: &EvalArgs) -> Result<()> {
     let data = engine::dataset(&args.data, args.limit)?;
     let loaded = engine::load(global, &args.with, args.methods.contains(&Method::Knn)).await?;
     let Some(prompt) = &loaded.prompt else {
-        bail!("there is no template: give --adapter or --memory, which carry theirs, or --template");
+        let why = "there is no template: give --adapter or --memory, which carry theirs, or --template\n";
+        return Err(clap::Error::raw(ErrorKind::MissingRequiredArgument, why).into());
     };
     let max_tokens = match args.with.max_tokens {
         Some(n) => n,
@@ -25,11 +27,9 @@ pub async fn run(global: &Global, args: &EvalArgs) -> Result<()> {
     };
     let mut evaluator =
         Evaluator::new(&loaded.plm, &data, prompt, loaded.adapter.as_ref(), loaded.knn.as_ref()).await?;
-    if !global.json && evaluator.pairs() < data.examples.len() {
-        eprintln!(
-            "note: {} pairs are too long for the model and were left out",
-            data.examples.len() - evaluator.pairs()
-        );
+    let left_out = evaluator.left_out().to_vec();
+    if !global.json && !left_out.is_empty() {
+        eprintln!("note: {} pairs are too long for the model and were left out", left_out.len());
     }
     let mut evaluations = Vec::new();
     for method in &args.methods {
@@ -44,6 +44,7 @@ pub async fn run(global: &Global, args: &EvalArgs) -> Result<()> {
         let lines: String = data
             .examples
             .iter()
+            .filter(|e| !left_out.contains(&e.line))
             .enumerate()
             .map(|(i, e)| {
                 let texts: serde_json::Map<_, _> = evaluations
@@ -56,7 +57,9 @@ pub async fn run(global: &Global, args: &EvalArgs) -> Result<()> {
         files::write(out, lines.as_bytes())?;
     }
     if global.json {
-        return engine::print_json(&table::scores_json(&evaluations));
+        let mut object = table::scores_json(&evaluations);
+        (object["pairs"], object["left_out_lines"]) = (json!(evaluator.pairs()), json!(left_out));
+        return engine::print_json(&object);
     }
     print!("{}", table::scores(&evaluations));
     Ok(())

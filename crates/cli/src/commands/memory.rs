@@ -42,12 +42,11 @@ pub async fn run(global: &Global, args: &MemoryArgs) -> Result<()> {
 }
 
 async fn build(global: &Global, args: &BuildArgs) -> Result<()> {
-    let template = engine::template(&args.template)?;
     let mut data = engine::dataset(&args.data, args.limit)?;
     let demos = demonstrations(args, &mut data)?;
     let plm = engine::plm(&args.model, engine::device(global).await?).await?;
     let config = BuildConfig {
-        prompt: PromptSetup { template, demos },
+        prompt: PromptSetup { template: args.template.clone(), demos },
         mode: args.mode,
         max_tokens: args.max_tokens,
         half: !args.f32,
@@ -71,16 +70,15 @@ fn demonstrations(args: &BuildArgs, data: &mut Dataset) -> Result<Vec<Demo>> {
         Some(path) => engine::examples(path, &args.data.fields)?,
         None => data.clone(),
     };
+    let too_many = |range: String| pema::Error::BadSetting { setting: "shots", value: args.shots.to_string(), range };
     if args.shots > source.examples.len() {
-        return Err(pema::Error::BadSetting {
-            setting: "shots",
-            value: args.shots.to_string(),
-            range: format!("at most the {} examples of {}", source.examples.len(), source.name),
-        }
-        .into());
+        return Err(too_many(format!("at most the {} examples of {}", source.examples.len(), source.name)).into());
     }
     let demos: Vec<Demo> = source.examples[..args.shots].iter().map(Demo::from).collect();
     data.examples.retain(|e| !demos.iter().any(|d| d.input == e.input && d.target == e.target));
+    if data.examples.is_empty() && args.shots > 0 {
+        return Err(too_many(format!("so few that examples of {} are left for the memory", data.name)).into());
+    }
     Ok(demos)
 }
 
