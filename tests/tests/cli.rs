@@ -6,8 +6,6 @@
 mod program;
 mod refusals;
 
-use std::process::Stdio;
-
 use pema_tests::{assert_close, floats, gpu, ids, small};
 use program::{Place, TEMPLATE, train};
 use safetensors::{Dtype, SafeTensors};
@@ -250,6 +248,7 @@ fn an_evaluation_pairs_its_texts_with_their_examples_when_one_is_too_long() {
 #[cfg(unix)]
 #[test]
 fn a_reader_that_goes_away_ends_the_program_without_a_panic() {
+    use std::process::Stdio;
     let place = Place::new();
     for command in
         ["model tiny.gguf", "--json model tiny.gguf", "generate --model tiny.gguf --method base --prompt hello"]

@@ -117,9 +117,8 @@ pub async fn load(global: &Global, args: &WithArgs, neighbours: bool) -> Result<
 
 /// A recipe with the user's changes.
 pub fn train_config(o: &TrainOptions) -> TrainConfig {
-    let c = TrainConfig::of(o.recipe);
+    let c = TrainConfig::of(o.recipe, o.form);
     TrainConfig {
-        form: o.form.unwrap_or(c.form),
         rank: o.rank.unwrap_or(c.rank),
         kappa: o.kappa.unwrap_or(c.kappa),
         steps: o.steps.or(c.steps),

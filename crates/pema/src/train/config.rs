@@ -122,11 +122,16 @@ impl TrainConfig {
         }
     }
 
-    /// The starting point named `recipe`.
-    pub fn of(recipe: Recipe) -> TrainConfig {
-        match recipe {
-            Recipe::Recommended => TrainConfig::recommended(),
-            Recipe::Paper => TrainConfig::paper(),
+    /// The starting point named `recipe` for a form; `None` for the recipe's own form. The paper form
+    /// must learn the whole prediction anew, so it takes larger batches and steps than the residual
+    /// form, which starts at the model.
+    pub fn of(recipe: Recipe, form: Option<Form>) -> TrainConfig {
+        match (recipe, form) {
+            (Recipe::Paper, form) => TrainConfig { form: form.unwrap_or(Form::Paper), ..TrainConfig::paper() },
+            (Recipe::Recommended, Some(Form::Paper)) => {
+                TrainConfig { form: Form::Paper, batch: 4096, lr: 3e-3, steps: Some(100), ..TrainConfig::recommended() }
+            }
+            (Recipe::Recommended, _) => TrainConfig::recommended(),
         }
     }
 
