@@ -129,7 +129,7 @@ impl TrainConfig {
         match (recipe, form) {
             (Recipe::Paper, form) => TrainConfig { form: form.unwrap_or(Form::Paper), ..TrainConfig::paper() },
             (Recipe::Recommended, Some(Form::Paper)) => {
-                TrainConfig { form: Form::Paper, batch: 4096, lr: 3e-3, steps: Some(100), ..TrainConfig::recommended() }
+                TrainConfig { form: Form::Paper, batch: 2048, lr: 3e-3, steps: Some(100), ..TrainConfig::recommended() }
             }
             (Recipe::Recommended, _) => TrainConfig::recommended(),
         }
