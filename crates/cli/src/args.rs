@@ -321,7 +321,7 @@ pub struct DemoArgs {
     #[arg(long)]
     pub model: PathBuf,
     /// Solved examples shown in every prompt
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 12)]
     pub shots: usize,
     /// Folder to keep memory and adapter in; a temporary one when not given
     #[arg(long)]

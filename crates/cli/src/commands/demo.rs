@@ -68,15 +68,33 @@ pub async fn run(global: &Global, args: &DemoArgs) -> Result<()> {
     for method in [Method::Base, Method::Pema, Method::PemaGu] {
         evaluations.push(measure(global, &mut evaluator, &settings(method, &prompt, max_tokens)).await?);
     }
+    // The free alternative, for honesty: the same model without the demonstrations.
+    let plain = match prompt.demos.is_empty() {
+        true => None,
+        false => {
+            let prompt = PromptSetup { demos: Vec::new(), ..prompt.clone() };
+            let mut evaluator = Evaluator::new(&plm, &test, &prompt, None, None).await?;
+            Some(measure(global, &mut evaluator, &settings(Method::Base, &prompt, max_tokens)).await?)
+        }
+    };
     if global.json {
         let mut object = table::scores_json(&evaluations);
         object["summary"] = summary_json(&outcome);
+        object["base_without_demonstrations"] = json!(plain.map(|p| p.score));
         object["seconds"] = json!(begun.elapsed().as_secs_f64());
         return engine::print_json(&object);
     }
     println!("\n{}", table::scores(&evaluations));
+    if let Some(plain) = &plain {
+        let (s, shots) = (&plain.score, prompt.demos.len());
+        println!(
+            "every prompt shows {shots} solved examples; without them the base has BLEU {:.2}, chrF {:.2}\n",
+            s.bleu, s.chrf
+        );
+    }
     side_by_side(&test, &evaluations);
-    println!("{}", verdict(&evaluations));
+    let base = [evaluations.first(), plain.as_ref()].into_iter().flatten();
+    println!("{}", verdict(base, best(&evaluations)));
     println!("done in {:.0} s; nothing left this machine", begun.elapsed().as_secs_f64());
     Ok(())
 }
@@ -116,12 +134,17 @@ fn side_by_side(test: &Dataset, evaluations: &[Evaluation]) {
     println!();
 }
 
-fn verdict(evaluations: &[Evaluation]) -> String {
-    let (Some(base), Some(adapted)) = (evaluations.first(), best(evaluations)) else { return String::new() };
-    let gain = adapted.score.chrf - base.score.chrf;
-    if gain > 1.0 {
-        format!("the adapter helps: chrF {:.1} -> {:.1} on pairs it has not seen", base.score.chrf, adapted.score.chrf)
-    } else {
-        format!("the adapter does not help here: chrF {:.1} -> {:.1}", base.score.chrf, adapted.score.chrf)
+/// The best adapted method against the best the model does alone.
+fn verdict<'a>(base: impl Iterator<Item = &'a Evaluation>, adapted: Option<&Evaluation>) -> String {
+    let base = base.max_by(|a, b| a.score.chrf.total_cmp(&b.score.chrf));
+    let (Some(base), Some(adapted)) = (base.map(|b| &b.score), adapted.map(|a| &a.score)) else { return String::new() };
+    let numbers = format!(
+        "BLEU {:.1} -> {:.1}, chrF {:.1} -> {:.1} on pairs nobody has seen, against the best the model does alone",
+        base.bleu, adapted.bleu, base.chrf, adapted.chrf
+    );
+    let (bleu, chrf) = (adapted.bleu - base.bleu, adapted.chrf - base.chrf);
+    match (bleu > 1.0 && chrf > -0.5, chrf > 1.0 && bleu > -0.5) {
+        (true, _) | (_, true) => format!("the adapter helps: {numbers}"),
+        _ => format!("the adapter does not help here: {numbers}"),
     }
 }
