@@ -104,15 +104,26 @@ impl<'a, S: ByteSource> Builder<'a, S> {
             ContextMode::TeacherForced => self.teacher_forced().await?,
             ContextMode::FreeRunning => self.free_running().await?,
         }
-        Ok(Some(BuildProgress {
-            examples: self.next,
-            of: self.encoded.len(),
-            rows: self.memory.rows(),
-            tokens: self.tokens,
-        }))
+        Ok(Some(self.progress()))
+    }
+
+    /// Goes on with rows that an earlier build of the same examples kept; `examples` were read for them.
+    pub fn resume(&mut self, memory: Memory, examples: usize) {
+        self.next = examples.min(self.encoded.len());
+        self.memory = memory;
+    }
+
+    /// Progress so far, as after the last step.
+    pub fn progress(&self) -> BuildProgress {
+        BuildProgress { examples: self.next, of: self.encoded.len(), rows: self.memory.rows(), tokens: self.tokens }
     }
 
     /// The memory as far as it was built.
+    pub fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    /// The memory as far as it was built, for good.
     pub fn finish(self) -> Memory {
         self.memory
     }

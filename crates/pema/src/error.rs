@@ -7,6 +7,12 @@
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// A working file that holds something else.
+    #[error("{file} is not a working file of this program, or of a newer one; move it away or delete it")]
+    NotALog {
+        /// The file.
+        file: String,
+    },
     /// A data file without a single example.
     #[error("{file}: there is no example in it; give at least one pair of input and target")]
     Empty {

@@ -1,5 +1,6 @@
 //! Writing: the model, the adapter and the memory mixed token by token.
 
+use pema_device::Buffer;
 use pema_plm::source::ByteSource;
 use pema_plm::tokenizer::Decoder;
 use serde::{Deserialize, Serialize};
@@ -124,6 +125,21 @@ impl<'a, S: ByteSource> Generator<'a, S> {
     /// Uploads the adapter.
     pub fn new(plm: &'a Plm<S>, adapter: Option<&'a Adapter>, knn: Option<&'a Knn>) -> Result<Generator<'a, S>> {
         Ok(Generator { plm, mixer: Mixer::new(plm, adapter, knn)?, adapter })
+    }
+
+    /// The model it writes with.
+    pub fn plm(&self) -> &'a Plm<S> {
+        self.plm
+    }
+
+    /// The adapter it writes with.
+    pub fn adapter(&self) -> Option<&'a Adapter> {
+        self.adapter
+    }
+
+    /// Logits of the model and, with an adapter, of P_PEMA for `n` rows of `contexts`, `[n, V]` each.
+    pub(crate) async fn logits(&self, contexts: &Buffer, n: usize) -> Result<(Vec<f32>, Option<Vec<f32>>)> {
+        self.mixer.logits(contexts, n).await
     }
 
     /// Writes a text for every prompt. `on_text(i, piece)` hears of every piece of text as it is certain.

@@ -9,6 +9,7 @@ mod adapter;
 mod build;
 pub mod dataset;
 mod decode;
+mod duet;
 mod error;
 mod evaluate;
 #[cfg(not(target_family = "wasm"))]
@@ -16,7 +17,9 @@ pub mod files;
 pub mod format;
 mod generate;
 mod knn;
+pub mod log;
 mod memory;
+mod memory_log;
 pub mod metrics;
 mod mixer;
 mod prompt;
@@ -29,11 +32,13 @@ pub mod train;
 
 pub use adapter::{Adapter, AdapterMeta, Form};
 pub use build::{BuildConfig, BuildProgress, Builder};
+pub use duet::{Duet, DuetToken, Voice};
 pub use error::{Error, Result};
 pub use evaluate::{Evaluation, Evaluator, MethodScore};
 pub use generate::{GenerateConfig, Generator, Method, Probabilities, Token, Written};
 pub use knn::{Knn, KnnConfig};
 pub use memory::{ContextMode, Keys, Memory, MemoryMeta};
+pub use memory_log::{KeptRows, MemoryLog};
 pub use prompt::{Encoded, PromptSetup, Prompter, shared_prefix};
 #[cfg(not(target_family = "wasm"))]
 pub use store::{FolderStore, MemoryStore, load_memory};

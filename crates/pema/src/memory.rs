@@ -167,6 +167,21 @@ impl Memory {
         out
     }
 
+    /// The `k` rows whose keys are nearest to `context` ([d]), nearest first, with their distances. For
+    /// single questions; kNN-LM searches on the device.
+    pub fn nearest(&self, context: &[f32], k: usize) -> Vec<(usize, f32)> {
+        let mut key = vec![0.0; context.len()];
+        let mut found: Vec<(usize, f32)> = (0..self.rows())
+            .map(|row| {
+                self.keys.copy_row(row, &mut key);
+                (row, key.iter().zip(context).map(|(a, b)| (a - b) * (a - b)).sum::<f32>().sqrt())
+            })
+            .collect();
+        found.sort_by(|a, b| a.1.total_cmp(&b.1));
+        found.truncate(k);
+        found
+    }
+
     /// Refuses a memory of another model. `path` is for the message.
     pub fn check_model(&self, path: &str, model: &Identity) -> Result<()> {
         check_model(path, &self.meta.identity, model)

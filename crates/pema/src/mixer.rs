@@ -123,6 +123,21 @@ impl<'a, S: ByteSource> Mixer<'a, S> {
         Ok(choices)
     }
 
+    /// Logits of both, on the host.
+    pub(crate) async fn logits(&self, contexts: &Buffer, n: usize) -> Result<(Vec<f32>, Option<Vec<f32>>)> {
+        let (device, all) = (&self.plm.device, n * self.plm.head.vocab());
+        let lm = device.alloc(all, "logits")?;
+        self.plm.head.logits(device, contexts, 0, n, &lm)?;
+        let pema = match &self.adapter {
+            Some(adapter) => {
+                let logits = self.adapted_logits(adapter, contexts, &lm, n)?;
+                Some(device.read::<f32>(&logits, 0, all).await?)
+            }
+            None => None,
+        };
+        Ok((device.read::<f32>(&lm, 0, all).await?, pema))
+    }
+
     /// S = z M^T, in the residual form on top of the model's own logits.
     fn adapted_logits(&self, adapter: &OnDevice, contexts: &Buffer, lm: &Buffer, n: usize) -> Result<Buffer> {
         let device = &self.plm.device;

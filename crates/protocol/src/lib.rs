@@ -1,0 +1,22 @@
+//! What a user interface and an engine say to each other: [`Command`] one way, [`Event`] the other,
+//! as postcard bytes. It knows neither the DOM nor the engine, so both sides can be tested alone.
+//!
+//! Files do not travel as bytes of a command: an opened [`File`](https://w3c.github.io/FileAPI/) is
+//! attached to the message beside them, so that a model is never copied between threads.
+
+mod command;
+mod event;
+mod frame;
+
+pub use command::{
+    Command, DataFile, DeviceChoice, Export, MixSettings, ModelSource, Schedule, TaskSettings, TrainSettings,
+};
+pub use event::{
+    Answer, Candidate, DataInfo, DeviceInfo, DeviceKind, Event, Kept, KeptFile, MemoryProgress, MethodScore, ModelInfo,
+    Neighbour, Project, Report, Side, TokenView, TrainInfo, TrainProgress, Trouble, TroubleKind,
+};
+pub use frame::{FrameError, Message, RequestId, decode, encode};
+
+/// Version of the protocol. Both sides say it first; an interface that was left open while the site
+/// changed then hears that it must be loaded again.
+pub const VERSION: u32 = 1;
