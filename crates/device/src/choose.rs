@@ -107,6 +107,14 @@ async fn pick(wanted: impl Fn(&AdapterInfo) -> bool, said: &str) -> Result<Devic
 
 async fn enumerate() -> Vec<wgpu::Adapter> {
     let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env());
+    // A browser offers one adapter and does not list them.
+    if cfg!(target_family = "wasm") {
+        let options = wgpu::RequestAdapterOptions {
+            power_preference: wgpu::PowerPreference::HighPerformance,
+            ..wgpu::RequestAdapterOptions::default()
+        };
+        return instance.request_adapter(&options).await.into_iter().collect();
+    }
     let mut all = instance.enumerate_adapters(wgpu::Backends::all()).await;
     all.sort_by_key(|a| match a.get_info().device_type {
         wgpu::DeviceType::DiscreteGpu => 0,

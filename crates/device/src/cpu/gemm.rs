@@ -58,7 +58,10 @@ pub(super) fn gemm(
         assert!(last(b.offset, k, n, b.row, b.col) < b.data.len(), "matrix B leaves its buffer");
     }
     assert!(last(c.offset, m, n, c.row, 1) < c.len, "matrix C leaves its buffer");
+    #[cfg(not(target_family = "wasm"))]
     let parallelism = if threads { gemm::Parallelism::Rayon(0) } else { gemm::Parallelism::None };
+    #[cfg(target_family = "wasm")]
+    let (parallelism, _) = (gemm::Parallelism::None, threads);
     // SAFETY: all elements of the three views were just checked to lie within their buffers, and the
     // caller owns the elements of `c`.
     #[expect(unsafe_code, reason = "the crate takes pointers")]
