@@ -3,6 +3,7 @@
 
 mod apt;
 mod bench;
+mod browser;
 mod demo;
 mod fixtures;
 mod model;
@@ -11,6 +12,7 @@ mod python;
 mod stages;
 mod test;
 mod toolchain;
+mod tools;
 mod verified;
 mod vulkan;
 mod workspace;

@@ -7,10 +7,11 @@ use anyhow::{Context, Result, bail};
 
 use crate::process::{self, cargo};
 use crate::stages::Stages;
-use crate::{model, toolchain, vulkan, workspace};
+use crate::{browser, model, toolchain, vulkan, workspace};
 
 struct Setup {
     gpu: bool,
+    browser: bool,
     /// `None`: the tests of the model are left out.
     model: Option<PathBuf>,
 }
@@ -24,6 +25,9 @@ pub(crate) fn task(_: &[String]) -> Result<ExitCode> {
     if !setup.gpu {
         println!("SKIPPED: the tests of the GPU half, for want of a Vulkan driver (see the stage `setup`)");
     }
+    if !setup.browser {
+        println!("SKIPPED: the tests in a browser, for want of Chromium's driver (see the stage `browser`)");
+    }
     if setup.model.is_none() {
         println!("SKIPPED: the tests of the default model, because PEMA_SKIP_MODEL is set");
     }
@@ -32,7 +36,7 @@ pub(crate) fn task(_: &[String]) -> Result<ExitCode> {
 }
 
 fn all(stages: &mut Stages) -> Result<Setup> {
-    let setup = stages.run("setup", "Rust toolchain, Vulkan driver, default model", setup)?;
+    let mut setup = stages.run("setup", "Rust toolchain, Vulkan driver, default model", setup)?;
     stages.run("format", "cargo fmt --all --check", || {
         process::run(in_root(cargo().args(["fmt", "--all", "--check"])))
             .context("to format everything: cargo fmt --all")
@@ -41,6 +45,7 @@ fn all(stages: &mut Stages) -> Result<Setup> {
         process::run(in_root(cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])))
     })?;
     stages.run("tests", "cargo test --workspace", || tests(&setup))?;
+    setup.browser = stages.run("browser", "the kernels in headless Chromium, WebGPU and wasm", browser::tests)?;
     Ok(setup)
 }
 
@@ -48,13 +53,13 @@ fn setup() -> Result<Setup> {
     toolchain::ensure()?;
     let gpu = vulkan::ensure()?;
     if !workspace::switch("PEMA_SKIP_MODEL") {
-        return Ok(Setup { gpu, model: Some(model::path()?) });
+        return Ok(Setup { gpu, browser: false, model: Some(model::path()?) });
     }
     if workspace::in_ci() {
         bail!("PEMA_SKIP_MODEL is set, but CI tests the default model too; unset it");
     }
     println!("model: its tests will be SKIPPED, because PEMA_SKIP_MODEL is set");
-    Ok(Setup { gpu, model: None })
+    Ok(Setup { gpu, browser: false, model: None })
 }
 
 fn tests(setup: &Setup) -> Result<()> {

@@ -12,7 +12,7 @@ pub enum Event {
         /// [`VERSION`](crate::VERSION) of the engine.
         version: u32,
         /// What is there already.
-        project: Project,
+        project: Box<Project>,
     },
     /// The device was chosen and tested.
     DeviceReady(DeviceInfo),
