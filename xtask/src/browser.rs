@@ -16,7 +16,8 @@ pub(crate) fn tests() -> Result<bool> {
     let root = workspace::root();
     let mut command = cargo();
     command
-        .args(["test", "--package", "pema-device", "--target", tools::TARGET, "--test", "browser"])
+        .args(["test", "--package", "pema-device", "--package", "pema-worker", "--target", tools::TARGET])
+        .args(["--test", "browser", "--bin", "engine"])
         .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", runner)
         .env("CHROMEDRIVER", driver)
         .env("WASM_BINDGEN_TEST_TIMEOUT", SECONDS)

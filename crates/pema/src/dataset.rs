@@ -1,5 +1,6 @@
 //! A user's examples: files in, pairs of input and target out.
 
+mod fields;
 mod json_lines;
 mod split;
 mod table;

@@ -32,11 +32,27 @@ impl<T: Storage> MemoryLog<T> {
     /// Opens the log of the build that `header` describes: model, data, template, mode, whatever must
     /// be the same for rows to be of use. The log of another build is thrown away.
     pub fn open(storage: T, header: &str, parts: &[MemoryMeta]) -> Result<(MemoryLog<T>, Vec<KeptRows>)> {
+        let (mut log, mut kept, same) = Self::read(storage, header, parts)?;
+        if !same {
+            kept = empty(parts);
+            log.log.clear()?;
+            log.log.append(HEADER, header.as_bytes())?;
+        }
+        Ok((log, kept))
+    }
+
+    /// The rows that were kept of the build that `header` describes; `None` when the log is of another
+    /// one, which is left alone.
+    pub fn open_existing(storage: T, header: &str, parts: &[MemoryMeta]) -> Result<Option<Vec<KeptRows>>> {
+        let (_, kept, same) = Self::read(storage, header, parts)?;
+        Ok(same.then_some(kept))
+    }
+
+    fn read(storage: T, header: &str, parts: &[MemoryMeta]) -> Result<(MemoryLog<T>, Vec<KeptRows>, bool)> {
         let name = storage.name().to_owned();
-        let empty = || parts.iter().map(|m| KeptRows { memory: Memory::new(m.clone(), true), examples: 0 }).collect();
-        let mut kept: Vec<KeptRows> = empty();
+        let mut kept = empty(parts);
         let mut same = None;
-        let mut log = Log::open(storage, |kind, payload| {
+        let log = Log::open(storage, |kind, payload| {
             match (kind, same) {
                 (HEADER, _) => same = Some(payload == header.as_bytes()),
                 (kind, Some(true)) => {
@@ -47,12 +63,7 @@ impl<T: Storage> MemoryLog<T> {
             }
             Ok(())
         })?;
-        if same != Some(true) {
-            kept = empty();
-            log.clear()?;
-            log.append(HEADER, header.as_bytes())?;
-        }
-        Ok((MemoryLog { log }, kept))
+        Ok((MemoryLog { log }, kept, same == Some(true)))
     }
 
     /// Keeps the rows of `memory` from `first_row` on, for which `examples` examples were read so far.
@@ -64,6 +75,10 @@ impl<T: Storage> MemoryLog<T> {
     pub fn bytes(&self) -> u64 {
         self.log.bytes()
     }
+}
+
+fn empty(parts: &[MemoryMeta]) -> Vec<KeptRows> {
+    parts.iter().map(|m| KeptRows { memory: Memory::new(m.clone(), true), examples: 0 }).collect()
 }
 
 /// `[examples u32][rows u32][halves u8][keys][values][sample][position][input_tokens]`, little-endian.
@@ -152,6 +167,8 @@ mod tests {
         let cut = MemoryStorage { bytes: bytes[..first + 20].to_vec() };
         let (_, kept) = MemoryLog::open(cut, "h", &[meta(), meta()]).unwrap();
         assert_eq!((kept[0].memory.clone(), kept[0].examples), (before, 2));
+        let other = MemoryLog::open_existing(MemoryStorage { bytes: bytes.clone() }, "another build", &[meta()]);
+        assert!(other.unwrap().is_none());
         let (_, kept) = MemoryLog::open(MemoryStorage { bytes }, "another build", &[meta()]).unwrap();
         assert_eq!((kept[0].memory.rows(), kept[0].examples), (0, 0));
     }

@@ -180,7 +180,10 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 }
 
 /// The check every source makes before it touches its bytes.
-fn check_range<S: ByteSource>(source: &S, offset: u64, len: usize) -> Result<()> {
+///
+/// # Errors
+/// [`Error::Truncated`] when the range goes past the end.
+pub fn check_range<S: ByteSource>(source: &S, offset: u64, len: usize) -> Result<()> {
     let have = source.len().saturating_sub(offset);
     if len as u64 <= have {
         return Ok(());

@@ -146,8 +146,12 @@ pub struct TaskSettings {
 pub struct TrainSettings {
     /// Template and demonstrations.
     pub task: TaskSettings,
-    /// Pairs to build the memory from at most; `None` for all.
+    /// Pairs to build the memory from at most; `None` for as many as the device has time for.
     pub limit: Option<u32>,
+    /// Held-out pairs to choose lambda on at most; `None` for as many as the device has time for.
+    pub held_out: Option<u32>,
+    /// Rows a step; `None` for as many as the device has time for.
+    pub batch: Option<u32>,
     /// The model's own words are the context, as in the paper, instead of the wanted ones.
     pub free_running: bool,
     /// The paper's recipe instead of the recommended one.
@@ -168,6 +172,8 @@ impl Default for TrainSettings {
         TrainSettings {
             task,
             limit: None,
+            held_out: None,
+            batch: None,
             free_running: false,
             paper_recipe: false,
             rank: None,

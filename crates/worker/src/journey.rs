@@ -1,0 +1,173 @@
+//! The whole job inside a real browser's worker, with a tiny model: what a page would say, said here.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use js_sys::{Array, Uint8Array};
+use pema_protocol::{
+    Command, DataFile, DeviceChoice, Event, Export, MixSettings, ModelSource, Project, Schedule, Side, TaskSettings,
+    TrainInfo, TrainSettings, TroubleKind, VERSION,
+};
+use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
+use web_sys::File;
+
+use crate::control::Control;
+use crate::engine::Engine;
+use crate::fault::Result;
+use crate::link::{Call, Link};
+use crate::opfs::Folder;
+
+wasm_bindgen_test_configure!(run_in_dedicated_worker);
+
+const TINY: &[u8] = include_bytes!("../../../tests/fixtures/tiny.gguf");
+
+/// An engine and what it said.
+struct Studio {
+    engine: Engine,
+    heard: Rc<RefCell<Vec<Event>>>,
+}
+
+impl Studio {
+    /// As after loading the page.
+    async fn open() -> (Studio, Project) {
+        let heard = Rc::new(RefCell::new(Vec::new()));
+        let ear = heard.clone();
+        let link = Link::new(move |_, event| ear.borrow_mut().push(event));
+        let mut studio = Studio { engine: Engine::new(link, Rc::new(Control::default())), heard };
+        let events = studio.say(Command::Hello { version: VERSION }).await.unwrap();
+        let Some(Event::Ready { project, .. }) = events.into_iter().next() else { panic!("no Ready") };
+        studio.say(Command::OpenDevice { choice: DeviceChoice::Cpu }).await.unwrap();
+        (studio, *project)
+    }
+
+    async fn say(&mut self, command: Command) -> Result<Vec<Event>> {
+        self.say_with(command, None).await
+    }
+
+    async fn say_with(&mut self, command: Command, file: Option<File>) -> Result<Vec<Event>> {
+        self.heard.borrow_mut().clear();
+        self.engine.handle(Call { id: 1, command, file }).await?;
+        Ok(self.heard.take())
+    }
+
+    async fn refusal(&mut self, command: Command) -> String {
+        self.say(command).await.unwrap_err().0.text
+    }
+
+    async fn open_tiny(&mut self) {
+        let file = file("tiny.gguf", TINY);
+        let events = self.say_with(Command::OpenModel { source: ModelSource::Attached }, Some(file)).await.unwrap();
+        assert!(matches!(events.last(), Some(Event::ModelReady(m)) if m.sha256.len() == 64));
+    }
+
+    async fn train(&mut self) -> (TrainInfo, Vec<Event>) {
+        let events = self.say(Command::Train { settings: settings(), restart: false }).await.unwrap();
+        let Some(Event::Trained(info)) = events.last() else { panic!("not trained: {:?}", events.last()) };
+        (info.clone(), events)
+    }
+}
+
+fn file(name: &str, bytes: &[u8]) -> File {
+    File::new_with_u8_array_sequence(&Array::of1(&Uint8Array::from(bytes)), name).unwrap()
+}
+
+fn settings() -> TrainSettings {
+    let task = TaskSettings { template: "formality".into(), shots: 1 };
+    TrainSettings { task, limit: Some(40), held_out: Some(12), rank: Some(8), steps: Some(6), ..Default::default() }
+}
+
+fn mix() -> MixSettings {
+    MixSettings { lambda_max: Some(0.9), schedule: Schedule::Constant }
+}
+
+#[wasm_bindgen_test]
+async fn the_whole_journey_survives_reloads_and_ends_with_nothing_stored() {
+    Folder::delete_all().await.ok();
+    let (mut studio, project) = Studio::open().await;
+    assert_eq!(project, Project::default());
+
+    // Bad input is refused with its cause, and leaves everything usable.
+    assert!(studio.refusal(Command::OpenModel { source: ModelSource::Kept }).await.contains("no model"));
+    let wrong = file("notes.gguf", b"these are notes, not a model, and long enough to be read");
+    let error = studio.say_with(Command::OpenModel { source: ModelSource::Attached }, Some(wrong)).await.unwrap_err();
+    assert!(error.0.text.contains("notes.gguf") && error.0.text.contains("not a GGUF"), "{}", error.0.text);
+    let bytes = b"input,target\na,b\n\"open,c\n".to_vec();
+    let broken = Command::OpenData {
+        files: vec![DataFile { name: "d.csv".into(), bytes }],
+        input_field: None,
+        target_field: None,
+    };
+    let text = studio.refusal(broken).await;
+    assert!(text.contains("d.csv") && text.contains('3'), "{text}");
+
+    studio.open_tiny().await;
+    let events = studio.say(Command::OpenExample).await.unwrap();
+    assert!(matches!(events.last(), Some(Event::DataReady(d)) if d.split == [370, 60, 60]));
+    let task = settings().task;
+    let events = studio.say(Command::PreviewPrompt { task, input: "hi there".into() }).await.unwrap();
+    let Some(Event::PromptPreview { tokens, .. }) = events.last() else { panic!("no preview") };
+    assert!(tokens.concat().contains("hi there"));
+
+    let (info, events) = studio.train().await;
+    assert_eq!((info.rank, info.steps[0], info.history.len()), (8, 6, 6));
+    assert!(info.history.iter().all(|h| h.pd.is_finite() && h.rct.is_finite()));
+    assert!(events.iter().any(|e| matches!(e, Event::MemoryProgress(m) if m.rows > 0)));
+
+    let write = Command::Write { input: "gonna be late".into(), mix: mix(), max_tokens: 8 };
+    let events = studio.say(write.clone()).await.unwrap();
+    let Some(Event::Wrote { base, adapted: Some(adapted) }) = events.last() else { panic!("nothing written") };
+    let written = |side| events.iter().filter(|e| matches!(e, Event::Token { side: s, .. } if *s == side)).count();
+    assert_eq!((written(Side::Base), written(Side::Adapted)), (base.tokens as usize, adapted.tokens as usize));
+    let first = (base.clone(), adapted.clone());
+    let events = studio.say(Command::WhyThisWord { token: 0 }).await.unwrap();
+    let Some(Event::Neighbours { rows, .. }) = events.last() else { panic!("no neighbours") };
+    assert!(rows.len() == 5 && rows.is_sorted_by(|a, b| a.distance <= b.distance), "{rows:?}");
+    assert!(rows.iter().all(|r| !r.input.is_empty()));
+
+    let events = studio.say(Command::Evaluate { limit: 4 }).await.unwrap();
+    let Some(Event::Reported(report)) = events.last() else { panic!("no report") };
+    assert_eq!(
+        report.methods.iter().map(|m| m.method.as_str()).collect::<Vec<_>>(),
+        ["base", "knn", "pema", "pema-gu"]
+    );
+    assert_eq!((report.pairs, report.examples.len()), (4, 4));
+    let events = studio.say(Command::Export { what: Export::Adapter }).await.unwrap();
+    let Some(Event::Exported { bytes: adapter, .. }) = events.last() else { panic!("no adapter") };
+    let adapter = adapter.clone();
+    for what in [Export::Memory, Export::Report] {
+        let events = studio.say(Command::Export { what }).await.unwrap();
+        assert!(matches!(events.last(), Some(Event::Exported { bytes, .. }) if bytes.len() > 100));
+    }
+
+    // A second tab while the first is open.
+    let tab = Engine::new(Link::new(|_, _| {}), Rc::new(Control::default()));
+    let mut tab = Studio { engine: tab, heard: Rc::default() };
+    let error = tab.say(Command::Hello { version: VERSION }).await.unwrap_err();
+    assert_eq!(error.0.kind, TroubleKind::OtherTab);
+
+    // Reload: everything is there, and the same answers are written.
+    drop(studio);
+    let (mut studio, project) = Studio::open().await;
+    assert_eq!(project.trained.as_ref(), Some(&info));
+    assert!(project.report.is_some() && project.data.is_some() && project.model.is_some());
+    studio.say(Command::OpenModel { source: ModelSource::Kept }).await.unwrap();
+    let events = studio.say(write).await.unwrap();
+    assert!(
+        matches!(events.last(), Some(Event::Wrote { base, adapted: Some(a) }) if (base, a) == (&first.0, &first.1))
+    );
+    studio.say(Command::WhyThisWord { token: 1 }).await.unwrap();
+
+    let events = studio.say(Command::ImportAdapter { name: "a.safetensors".into(), bytes: adapter }).await.unwrap();
+    assert!(matches!(events.last(), Some(Event::Trained(t)) if t.rank == 8 && t.rows == 0));
+    let refused = Command::ImportAdapter { name: "b.safetensors".into(), bytes: vec![1; 40] };
+    assert!(studio.refusal(refused).await.contains("b.safetensors"));
+
+    let events = studio.say(Command::ListKept).await.unwrap();
+    assert!(matches!(events.last(), Some(Event::KeptList(k)) if k.files.len() == 3));
+    studio.say(Command::DeleteAll).await.unwrap();
+    let events = studio.say(Command::ListKept).await.unwrap();
+    let Some(Event::KeptList(kept)) = events.last() else { panic!("no list") };
+    assert!(kept.files.iter().all(|f| f.bytes < 16), "{kept:?}");
+    drop(studio);
+    assert_eq!(Studio::open().await.1, Project::default());
+}

@@ -1,0 +1,92 @@
+//! Quality on the test pairs, by every method.
+
+use pema::sampling::SamplingConfig;
+use pema::{Evaluation, Evaluator, GenerateConfig, Knn, KnnConfig, Method};
+use pema_protocol::{Event, MethodScore, Report, RequestId};
+
+use crate::engine::Engine;
+use crate::fault::{Fault, Result};
+use crate::tune;
+use crate::verdict::{verdict, warnings};
+
+/// Answers shown side by side.
+const SHOWN: usize = 20;
+
+pub(crate) async fn evaluate(e: &mut Engine, id: RequestId, limit: usize) -> Result<()> {
+    // An imported adapter comes without a memory; then kNN is left out.
+    let memory = tune::open_memory(e).await.is_ok();
+    let (plm, data) = (e.plm()?, e.data()?);
+    let Some(adapter) = &e.adapter else { return Err(Fault::refused("there is no adapter yet; train first")) };
+    let test = data.dataset(2, 0, limit.max(1));
+    let device = &plm.device;
+    let knn = match (&e.memory, memory) {
+        (Some(memory), true) => Some(Knn::new(device, memory, KnnConfig::default())?),
+        _ => None,
+    };
+    let mut longest = 0;
+    for pair in &test.examples {
+        longest = longest.max(plm.file.tokenizer.encode_plain(&pair.target)?.len());
+    }
+    let prompt = &adapter.meta.prompt;
+    let mut evaluator = Evaluator::new(plm, &test, prompt, Some(adapter), knn.as_ref()).await?;
+    let methods: Vec<Method> = Method::ALL.into_iter().filter(|m| knn.is_some() || *m != Method::Knn).collect();
+    let (pairs, of) = (evaluator.pairs(), (evaluator.pairs() * methods.len()) as u32);
+    let mut done: Vec<Evaluation> = Vec::new();
+    for method in methods {
+        e.control.breathe().await;
+        if e.control.cancel.get() {
+            return Err(Fault::refused("measuring was stopped"));
+        }
+        let config = GenerateConfig {
+            method,
+            lambda_max: None,
+            schedule: None,
+            reference_length: None,
+            // A runaway text is cut, a good one is not.
+            max_tokens: (longest * 3 / 2).max(16),
+            sampling: SamplingConfig::default(),
+            stop: prompt.template.stop_string().map(str::to_owned).into_iter().collect(),
+            explain: false,
+        };
+        let before = (done.len() * pairs) as u32;
+        let evaluation = evaluator
+            .run(&config, |n| e.link.send(id, Event::EvaluateProgress { done: before + n as u32, of }))
+            .await?;
+        done.push(evaluation);
+    }
+    let methods: Vec<MethodScore> = done.iter().map(score).collect();
+    let adapted = done.iter().filter(|d| d.method.adapted()).max_by(|a, b| a.score.chrf.total_cmp(&b.score.chrf));
+    let text = |evaluation: Option<&Evaluation>, i: usize| {
+        evaluation.and_then(|e| e.texts.get(i)).cloned().unwrap_or_default()
+    };
+    let left_out = evaluator.left_out();
+    let measured = test.examples.iter().filter(|p| !left_out.contains(&p.line)).enumerate().take(SHOWN);
+    let examples =
+        measured.map(|(i, p)| [p.input.clone(), text(done.first(), i), text(adapted, i), p.target.clone()]).collect();
+    let trained = e.kept()?.trained.as_ref();
+    let overfitted = trained.is_some_and(|t| t.steps[1] > 0 && 2 * t.steps[1] < t.steps[0]);
+    let trained_on = e.memory.as_ref().map_or(usize::MAX, pema::Memory::examples);
+    let report = Report {
+        pairs: pairs as u32,
+        verdict: verdict(&methods),
+        warnings: warnings(trained_on, pairs, overfitted),
+        methods,
+        examples,
+        signature: "BLEU 13a, exponential smoothing; chrF2; as sacreBLEU computes them".to_owned(),
+    };
+    e.kept_mut()?.set_report(report.clone())?;
+    e.link.send(id, Event::Reported(report));
+    Ok(())
+}
+
+fn score(e: &Evaluation) -> MethodScore {
+    let s = &e.score;
+    MethodScore {
+        method: e.method.name().to_owned(),
+        nll: s.nll,
+        perplexity: s.perplexity,
+        bleu: s.bleu,
+        chrf: s.chrf,
+        exact: s.exact,
+    }
+}
