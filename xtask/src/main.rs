@@ -9,7 +9,10 @@ mod fixtures;
 mod model;
 mod process;
 mod python;
+mod seal;
+mod serve;
 mod stages;
+mod studio;
 mod test;
 mod toolchain;
 mod tools;
@@ -29,6 +32,20 @@ struct Task {
 }
 
 const TASKS: &[Task] = &[
+    Task {
+        name: "app",
+        arguments: "[--port N]",
+        what: "build the studio and serve it on this machine",
+        run: studio::app,
+    },
+    Task {
+        name: "dist",
+        arguments: "[--with-model]",
+        what: "build the studio into web/dist, for any static host",
+        run: studio::dist,
+    },
+    Task { name: "studio", arguments: "", what: "only the studio's tests in headless Chromium", run: studio_task },
+    Task { name: "seal", arguments: "", what: "what Trunk calls at the end of a build", run: seal::task },
     Task { name: "model", arguments: "", what: "fetch the default language model (98 MB, once)", run: model_task },
     Task { name: "test", arguments: "", what: "format, lints and every test, as CI runs them", run: test::task },
     Task { name: "demo", arguments: "[ARGS]", what: "build `pema` and run `pema demo ARGS`", run: demo::task },
@@ -94,6 +111,11 @@ fn help() -> String {
 
 fn model_task(_: &[String]) -> Result<ExitCode> {
     model::ensure()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn studio_task(_: &[String]) -> Result<ExitCode> {
+    studio::tests()?;
     Ok(ExitCode::SUCCESS)
 }
 

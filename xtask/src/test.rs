@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::process::{self, cargo};
 use crate::stages::Stages;
-use crate::{browser, model, toolchain, vulkan, workspace};
+use crate::{browser, model, studio, toolchain, vulkan, workspace};
 
 struct Setup {
     gpu: bool,
@@ -46,6 +46,7 @@ fn all(stages: &mut Stages) -> Result<Setup> {
     })?;
     stages.run("tests", "cargo test --workspace", || tests(&setup))?;
     setup.browser = stages.run("browser", "the kernels in headless Chromium, WebGPU and wasm", browser::tests)?;
+    stages.run("studio", "the page, built for release, driven in headless Chromium", studio::tests)?;
     Ok(setup)
 }
 

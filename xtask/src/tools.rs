@@ -77,6 +77,63 @@ pub(crate) fn chromedriver() -> Result<Option<PathBuf>> {
     Ok(None)
 }
 
+/// Trunk, which puts the page together.
+pub(crate) fn trunk() -> Result<PathBuf> {
+    const VERSION: &str = "0.21.14";
+    let series = |program: &Path| {
+        process::output(Command::new(program).arg("--version")).is_some_and(|said| said.starts_with("trunk 0.21."))
+    };
+    if series(Path::new("trunk")) {
+        return Ok(PathBuf::from("trunk"));
+    }
+    let root = folder()?.join(format!("trunk-{VERSION}"));
+    let program = root.join("bin/trunk");
+    if !program.exists() {
+        println!("Trunk {VERSION}: compiling it, once; this takes some minutes");
+        process::run(
+            process::cargo()
+                .args(["install", "trunk", "--version", VERSION, "--locked", "--root"])
+                .arg(&root)
+                .env_remove("CARGO_TARGET_DIR")
+                .current_dir(workspace::root())
+                .stdin(Stdio::null()),
+        )?;
+    }
+    Ok(program)
+}
+
+/// The folder of packages for Node, with these in it.
+pub(crate) fn npm(packages: &[(&str, &str)]) -> Result<PathBuf> {
+    const NODE: &[&str] = &["nodejs", "npm"];
+    let root = folder()?.join("npm");
+    let modules = root.join("node_modules");
+    let there = |(name, version): &&(&str, &str)| {
+        let file = std::fs::read_to_string(modules.join(name).join("package.json")).unwrap_or_default();
+        file.contains(&format!("\"version\": \"{version}\""))
+    };
+    if packages.iter().all(|p| there(&p)) {
+        return Ok(modules);
+    }
+    let found = || process::succeeds(Command::new("npm").arg("--version"));
+    if !found() {
+        apt::install(NODE)?;
+    }
+    if !found() {
+        bail!("Node and npm are missing; they bring wasm-opt. To install them: {}", apt::line(NODE));
+    }
+    std::fs::create_dir_all(&root).with_context(|| format!("{}: cannot make this folder", root.display()))?;
+    let named = packages.iter().map(|(name, version)| format!("{name}@{version}"));
+    process::run(
+        Command::new("npm")
+            .args(["install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix"])
+            .arg(&root)
+            .args(named)
+            .env("PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD", "1")
+            .stdin(Stdio::null()),
+    )?;
+    Ok(modules)
+}
+
 /// Where tools are kept.
 fn folder() -> Result<PathBuf> {
     let folder = match workspace::variable("PEMA_TOOLS") {

@@ -1,0 +1,103 @@
+// The whole journey of a user, with a small model, and what must hold all the while.
+import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { by, findings, open, prepare, settle, studioUrl } from './browser.mjs';
+
+test('from opening the page to deleting everything', async () => {
+  // axe is put into the page by the test, which the page's policy would refuse; one check below needs it.
+  const { context, page, errors, close } = await open();
+  try {
+    const origin = new URL(studioUrl).origin;
+    const requests = [];
+    context.on('request', (request) => requests.push([request.method(), request.url()]));
+    await prepare(page);
+    await settle(page, { 'Pairs at most': 24, 'Steps at most': 6 });
+    await by(page, 'train-start').click();
+    await by(page, 'train-done').waitFor();
+    assert.match(await by(page, 'train-done').innerText(), /Trained on \d+ rows/);
+    assert.ok(await page.locator('svg path.curve-0').count() >= 2, 'both charts have a curve');
+
+    await by(page, 'write-input').fill('gonna be late, sorry');
+    await by(page, 'max-tokens').fill('8');
+    await by(page, 'max-tokens').blur();
+    await by(page, 'write-start').click();
+    await page.waitForFunction(() => /tokens/.test(document.querySelector('[data-testid=write-status]').innerText));
+    assert.ok((await by(page, 'answer-base').innerText()).length > 0);
+    await by(page, 'answer-adapted').locator('button').first().click();
+    await page.locator('.nearest li').first().waitFor();
+    assert.ok((await by(page, 'why').locator('tbody tr').count()) >= 2);
+
+    await by(page, 'evaluate-limit').fill('3');
+    await by(page, 'evaluate-limit').blur();
+    await by(page, 'evaluate-start').click();
+    await by(page, 'report-table').waitFor();
+    assert.equal(await by(page, 'report-table').locator('tbody tr').count(), 4);
+
+    const download = async (id) => {
+      const [file] = await Promise.all([page.waitForEvent('download'), by(page, id).click()]);
+      return file.path();
+    };
+    const report = JSON.parse(readFileSync(await download('export-report'), 'utf8'));
+    assert.equal(report.methods.length, 4);
+    const adapter = await download('export-adapter');
+    await page.getByText('Download the memory').click();
+    assert.ok(readFileSync(await download('export-memory')).length > 1000);
+    await by(page, 'import-adapter').setInputFiles({ name: 'a.safetensors', mimeType: 'application/octet-stream', buffer: readFileSync(adapter) });
+    await page.getByText('An imported adapter').waitFor();
+
+    // Another visit finds everything again.
+    await page.reload();
+    await by(page, 'model-ready').waitFor();
+    await by(page, 'train-done').waitFor();
+    await by(page, 'data-ready').waitFor();
+
+    await by(page, 'delete-all').click();
+    await by(page, 'delete-confirm').click();
+    await by(page, 'model-default').waitFor();
+    await page.waitForFunction(() => !/language model/.test(document.querySelector('[data-testid=kept-list]').innerText));
+
+    const strangers = requests.filter(([method, url]) => method !== 'GET' || !(url.startsWith(origin) || /^(blob|data):/.test(url)));
+    assert.deepEqual(strangers, [], 'nothing is sent, nobody else is asked');
+    assert.ok(requests.some(([, url]) => url.endsWith('.gguf')), 'the worker is listened to as well');
+    assert.deepEqual(errors, []);
+  } finally {
+    await close();
+  }
+});
+
+test('the policy holds in the page and in the engine', async () => {
+  let hits = 0;
+  const other = createServer((_, response) => { hits += 1; response.setHeader('Access-Control-Allow-Origin', '*'); response.end('x'); });
+  await new Promise((listening) => other.listen(0, '127.0.0.1', listening));
+  const address = `http://127.0.0.1:${other.address().port}/`;
+  const { page, close } = await open();
+  try {
+    await prepare(page);
+    const reach = (url) => fetch(url, { mode: 'cors' }).then(() => 'reached', () => 'refused');
+    assert.equal(await page.evaluate(reach, address), 'refused');
+    assert.equal(await page.workers()[0].evaluate(reach, address), 'refused');
+    assert.equal(hits, 0);
+    assert.equal(await reach(address), 'reached', 'the other server does answer');
+  } finally {
+    await close();
+    other.close();
+  }
+});
+
+test('axe finds nothing', async () => {
+  const { page, close } = await open({ bypassCSP: true });
+  try {
+    await prepare(page);
+    await settle(page, { 'Pairs at most': 12, 'Steps at most': 4 });
+    await by(page, 'train-start').click();
+    await by(page, 'train-done').waitFor();
+    await page.locator('details').evaluateAll((all) => all.forEach((d) => (d.open = true)));
+    assert.deepEqual(await findings(page), []);
+    await page.evaluate(() => document.body.append(document.createElement('img')));
+    assert.notDeepEqual(await findings(page), [], 'axe does look');
+  } finally {
+    await close();
+  }
+});

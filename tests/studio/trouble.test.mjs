@@ -1,0 +1,107 @@
+// What goes wrong in real life: reloads, killed browsers, second tabs, broken files, no GPU, no network.
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { test } from 'node:test';
+import { by, open, prepare, start } from './browser.mjs';
+
+const file = (name, text) => ({ name, mimeType: 'application/octet-stream', buffer: Buffer.from(text) });
+
+/** A page that stands still in the middle of the run. */
+async function halfway(page) {
+  await prepare(page);
+  await by(page, 'train-start').click();
+  await page.getByText(/Reading your pairs: \d+ of/).waitFor();
+  await by(page, 'train-pause').click();
+  await page.getByRole('button', { name: 'Go on' }).waitFor();
+}
+
+test('a reload in the middle goes on by itself', async () => {
+  const { page, close } = await open();
+  try {
+    await halfway(page);
+    await page.reload();
+    await by(page, 'train-done').waitFor({ timeout: 240_000 });
+  } finally {
+    await close();
+  }
+});
+
+test('a killed browser loses nothing that was written', { skip: process.platform === 'win32' }, async () => {
+  const first = await open();
+  await halfway(first.page);
+  // The folder's name is this test's own, so only its browser is meant.
+  try { execFileSync('pkill', ['-9', '-f', first.folder]); } catch { /* its last process is gone already */ }
+  await new Promise((later) => setTimeout(later, 1000));
+  const second = await open({ folder: first.folder });
+  try {
+    await start(second.page);
+    await by(second.page, 'train-done').waitFor({ timeout: 240_000 });
+  } finally {
+    await second.close();
+  }
+});
+
+test('a second tab is told so, and takes over when the first is closed', async () => {
+  const { context, page, close } = await open();
+  try {
+    await prepare(page);
+    const second = await context.newPage();
+    await second.goto(page.url());
+    await second.getByText(/open in another tab/).waitFor();
+    await page.close();
+    await by(second, 'again').click();
+    await by(second, 'data-ready').waitFor();
+  } finally {
+    await close();
+  }
+});
+
+test('broken files are named with their line and change nothing', async () => {
+  const { page, close } = await open();
+  try {
+    await prepare(page);
+    await by(page, 'data-file').setInputFiles(file('pairs.csv', 'input,target\na,b\nonly one\nc,d\n'));
+    await by(page, 'trouble').waitFor();
+    assert.match(await by(page, 'trouble').innerText(), /pairs\.csv.*3/s);
+    await by(page, 'data-ready').waitFor();
+    await by(page, 'model-file').setInputFiles(file('holiday.gguf', 'not a model at all'));
+    await page.locator('#model').getByTestId('trouble').waitFor();
+    assert.match(await page.locator('#model').getByTestId('trouble').innerText(), /holiday\.gguf/);
+    await by(page, 'model-default').click();
+    await by(page, 'model-ready').waitFor();
+  } finally {
+    await close();
+  }
+});
+
+test('without WebGPU the processor is taken, and with it the user may choose', async () => {
+  const none = await open({ args: ['--disable-features=WebGPU', '--disable-gpu'] });
+  try {
+    await start(none.page);
+    await none.page.locator('#device .tag', { hasText: 'processor' }).waitFor();
+  } finally {
+    await none.close();
+  }
+  const software = await open();
+  try {
+    await start(software.page);
+    await software.page.getByText('Choose another device').click();
+    await by(software.page, 'device-gpu').click();
+    await software.page.locator('#device .tag', { hasText: 'software adapter' }).waitFor({ timeout: 180_000 });
+  } finally {
+    await software.close();
+  }
+});
+
+test('a loaded studio opens without a network', async () => {
+  const { context, page, close } = await open();
+  try {
+    await start(page);
+    await page.evaluate(() => navigator.serviceWorker.ready);
+    await context.setOffline(true);
+    await page.reload();
+    await by(page, 'device-name').waitFor();
+  } finally {
+    await close();
+  }
+});

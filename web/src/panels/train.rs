@@ -1,0 +1,164 @@
+//! Memory and training.
+
+use leptos::prelude::*;
+use pema_protocol::Command;
+
+use super::panel::{Panel, Progress};
+use crate::chart::{Chart, Series};
+use crate::format;
+use crate::settings::Settings;
+use crate::state::Step;
+use crate::studio::studio;
+
+#[component]
+pub(crate) fn TrainPanel() -> impl IntoView {
+    let studio = studio();
+    let busy = studio.busy(Step::Train);
+    let occupied = studio.see(|s| s.occupied());
+    let paused = studio.see(|s| s.paused);
+    let unfinished = studio.see(|s| s.unfinished);
+    let memory = studio.see(|s| s.memory);
+    let last = studio.see(|s| s.history.last().copied());
+    let trained = studio.see(|s| s.trained.clone());
+    let losses = studio.see(|s| {
+        let of = |value: fn(&pema_protocol::TrainProgress) -> f32| {
+            s.history.iter().enumerate().map(|(i, p)| (i as f32 + 1.0, value(p))).collect()
+        };
+        vec![
+            Series { name: "reconstruction", points: of(|p| p.rct) },
+            Series { name: "prediction", points: of(|p| p.pd) },
+        ]
+    });
+    let held_out = studio.see(|s| {
+        let of = |which: usize| {
+            let points = s.history.iter().enumerate();
+            points.filter_map(|(i, p)| Some((i as f32 + 1.0, p.held_out?[which]))).collect()
+        };
+        vec![Series { name: "model alone", points: of(0) }, Series { name: "mixture", points: of(2) }]
+    });
+    let part = Signal::derive(move || match (last.get(), memory.get()) {
+        (Some(step), _) => (u64::from(step.step), u64::from(step.of)),
+        (None, Some(m)) => (u64::from(m.examples), u64::from(m.of)),
+        (None, None) => (0, 0),
+    });
+    let left =
+        |seconds: Option<f32>| seconds.map(|s| format!(", at most {} left", format::seconds(s))).unwrap_or_default();
+    let text = Signal::derive(move || match (last.get(), memory.get()) {
+        (Some(p), _) => format!("Training, stage {}: step {} of {}{}", p.stage, p.step, p.of, left(p.seconds_left)),
+        (None, Some(m)) => format!(
+            "Reading your pairs: {} of {}, {} rows, {:.0} tokens a second{}",
+            m.examples,
+            m.of,
+            m.rows,
+            m.tokens_per_second,
+            left(m.seconds_left)
+        ),
+        (None, None) => "Preparing…".to_owned(),
+    });
+    view! {
+        <Panel step=Step::Train>
+            <p class="hint" hidden=move || trained.get().is_some()>
+                "The model reads your pairs once to fill a memory; then a small adapter learns from the memory alone. \
+                 On a processor the first round takes a part of your pairs, as many as fit into some minutes."
+            </p>
+            <div class="row" hidden=move || busy.get()>
+                <button class="primary" data-testid="train-start" disabled=move || occupied.get() on:click=move |_| studio.train(false)>
+                    {move || match (unfinished.get(), trained.get().is_some()) {
+                        (true, _) => "Go on where it stopped",
+                        (_, true) => "Train again",
+                        _ => "Build the memory and train",
+                    }}
+                </button>
+                <button
+                    hidden=move || !unfinished.get() && trained.get().is_none()
+                    disabled=move || occupied.get()
+                    on:click=move |_| studio.train(true)
+                >
+                    "Begin anew"
+                </button>
+            </div>
+            <div hidden=move || !busy.get() data-testid="train-progress">
+                <Progress part text label="Memory and training" />
+                <div class="row">
+                    <button data-testid="train-pause" on:click=move |_| studio.say(Command::Pause { paused: !paused.get_untracked() })>
+                        {move || if paused.get() { "Go on" } else { "Pause" }}
+                    </button>
+                    <button data-testid="train-stop" on:click=move |_| studio.say(Command::StopAndKeep)>"Stop and keep the best"</button>
+                </div>
+                <p class="hint">"You can close this page: what is read is kept, and it goes on when you come back."</p>
+            </div>
+            {move || trained.get().map(|t| {
+                let from = match t.rows {
+                    0 => "An imported adapter".to_owned(),
+                    rows => format!("Trained on {rows} rows in {}", format::seconds(t.seconds)),
+                };
+                let gain = t.held_out.map(|[base, mix]| format!(
+                    " On pairs it did not learn from, the loss goes from {base:.3} to {mix:.3} ({:+.0} %).",
+                    (mix / base - 1.0) * 100.0
+                ));
+                view! {
+                    <p class="lead" data-testid="train-done">
+                        <strong>{from}</strong>
+                        {format!(": {} form, width {}, best of {} steps: {}.", t.form, t.rank, t.steps[0], t.steps[1])}
+                        {gain}
+                    </p>
+                }
+            })}
+            <Chart title="Training losses" series=losses />
+            <Chart title="Held-out loss" series=held_out />
+            <Advanced />
+        </Panel>
+    }
+}
+
+#[component]
+fn Advanced() -> impl IntoView {
+    let studio = studio();
+    let busy = studio.busy(Step::Train);
+    let number = move |label: &'static str,
+                       hint: &'static str,
+                       get: fn(&Settings) -> Option<u32>,
+                       set: fn(&mut Settings, Option<u32>)| {
+        view! {
+            <label>
+                {label}
+                <input
+                    type="number" min="1" placeholder=hint
+                    prop:value=move || studio.settings.with(get).map(|v| v.to_string()).unwrap_or_default()
+                    on:change=move |e| studio.settings.update(|s| set(s, event_target_value(&e).parse().ok().filter(|v| *v > 0)))
+                />
+            </label>
+        }
+    };
+    view! {
+        <details>
+            <summary>"Advanced"</summary>
+            <fieldset disabled=move || busy.get()>
+                <legend>"Left empty, the program chooses"</legend>
+                <div class="row">
+                    {number("Pairs at most", "as time allows", |s| s.limit, |s, v| s.limit = v)}
+                    {number("Width of the bottleneck", "auto", |s| s.rank, |s, v| s.rank = v)}
+                    {number("Steps at most", "auto", |s| s.steps, |s, v| s.steps = v)}
+                    <label>
+                        "Kappa, weight of reconstruction"
+                        <input
+                            type="number" min="0" max="1" step="0.05" placeholder="auto"
+                            prop:value=move || studio.settings.with(|s| s.kappa).map(|v| v.to_string()).unwrap_or_default()
+                            on:change=move |e| studio.settings.update(|s| s.kappa = event_target_value(&e).parse().ok())
+                        />
+                    </label>
+                </div>
+                <label class="radio">
+                    <input type="checkbox" prop:checked=move || studio.settings.with(|s| s.paper_recipe)
+                        on:change=move |e| studio.settings.update(|s| s.paper_recipe = event_target_checked(&e)) />
+                    "The paper's recipe instead of the recommended one"
+                </label>
+                <label class="radio">
+                    <input type="checkbox" prop:checked=move || studio.settings.with(|s| s.free_running)
+                        on:change=move |e| studio.settings.update(|s| s.free_running = event_target_checked(&e)) />
+                    "The model's own words as context, as in the paper"
+                </label>
+            </fieldset>
+        </details>
+    }
+}

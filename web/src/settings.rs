@@ -1,0 +1,99 @@
+//! Settings that the page remembers by itself: choices, never the user's text.
+
+use gloo::storage::{LocalStorage, Storage};
+use pema_protocol::{DeviceChoice, MixSettings, Schedule, TaskSettings, TrainSettings};
+use serde::{Deserialize, Serialize};
+
+const KEY: &str = "pema-settings";
+
+/// Choices of the user; what is `None` the program chooses.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Settings {
+    pub(crate) device: DeviceChoice,
+    /// A preset or a template.
+    pub(crate) template: Option<String>,
+    pub(crate) shots: u32,
+    pub(crate) limit: Option<u32>,
+    pub(crate) rank: Option<u32>,
+    pub(crate) kappa: Option<f32>,
+    pub(crate) steps: Option<u32>,
+    pub(crate) paper_recipe: bool,
+    pub(crate) free_running: bool,
+    /// Weight of the adapter while writing.
+    pub(crate) lambda_max: Option<f32>,
+    pub(crate) constant: bool,
+    pub(crate) max_tokens: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            device: DeviceChoice::Auto,
+            template: None,
+            shots: 0,
+            limit: None,
+            rank: None,
+            kappa: None,
+            steps: None,
+            paper_recipe: false,
+            free_running: false,
+            lambda_max: None,
+            constant: false,
+            max_tokens: 64,
+        }
+    }
+}
+
+impl Settings {
+    pub(crate) fn load() -> Settings {
+        LocalStorage::get(KEY).unwrap_or_default()
+    }
+
+    /// Forgetting is no harm where the browser keeps nothing.
+    pub(crate) fn save(&self) {
+        LocalStorage::set(KEY, self).ok();
+    }
+
+    pub(crate) fn forget() {
+        LocalStorage::delete(KEY);
+    }
+
+    /// The task, with the template that suits the data unless the user chose one.
+    pub(crate) fn task(&self, suits: Option<&str>) -> TaskSettings {
+        let template = self.template.as_deref().or(suits).unwrap_or("plain").to_owned();
+        TaskSettings { template, shots: self.shots }
+    }
+
+    pub(crate) fn mix(&self) -> MixSettings {
+        let schedule = if self.constant { Schedule::Constant } else { Schedule::GradualUnrolling };
+        MixSettings { lambda_max: self.lambda_max, schedule }
+    }
+
+    pub(crate) fn train(&self, suits: Option<&str>) -> TrainSettings {
+        TrainSettings {
+            task: self.task(suits),
+            limit: self.limit,
+            rank: self.rank,
+            kappa: self.kappa,
+            steps: self.steps,
+            paper_recipe: self.paper_recipe,
+            free_running: self.free_running,
+            ..TrainSettings::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_datas_template_is_taken_until_somebody_chooses() {
+        let mut settings = Settings::default();
+        assert_eq!(settings.task(Some("formality")).template, "formality");
+        assert_eq!(settings.task(None).template, "plain");
+        settings.template = Some("translation".into());
+        assert_eq!(settings.train(Some("formality")).task.template, "translation");
+    }
+}

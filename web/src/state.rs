@@ -1,0 +1,322 @@
+//! What the page knows, as plain data: events in, facts out. No browser, so it is tested natively.
+
+use pema_protocol::{
+    Answer, Command, DataInfo, DeviceInfo, DeviceKind, Event, Kept, MemoryProgress, ModelInfo, Neighbour, Project,
+    Report, RequestId, Side, TokenView, TrainInfo, TrainProgress, Trouble, TroubleKind,
+};
+
+/// The steps of the page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Step {
+    Device,
+    Model,
+    Data,
+    Train,
+    Write,
+    Report,
+}
+
+impl Step {
+    /// In the order of the page.
+    pub(crate) const ALL: [Step; 6] = [Step::Device, Step::Model, Step::Data, Step::Train, Step::Write, Step::Report];
+
+    pub(crate) fn title(self) -> &'static str {
+        ["Device", "Model", "Your pairs", "Memory and training", "Write", "Report and export"][self as usize]
+    }
+
+    /// Name of its place in the page.
+    pub(crate) fn anchor(self) -> &'static str {
+        ["device", "model", "pairs", "training", "write", "report"][self as usize]
+    }
+
+    /// Where a command belongs.
+    fn of(command: &Command) -> Step {
+        match command {
+            Command::Hello { .. } | Command::OpenDevice { .. } => Step::Device,
+            Command::OpenModel { .. } => Step::Model,
+            Command::OpenData { .. } | Command::OpenExample | Command::PreviewPrompt { .. } => Step::Data,
+            Command::Train { .. } | Command::Pause { .. } | Command::StopAndKeep => Step::Train,
+            Command::Write { .. } | Command::SetMix { .. } | Command::WhyThisWord { .. } | Command::Cancel => {
+                Step::Write
+            }
+            Command::Evaluate { .. }
+            | Command::Export { .. }
+            | Command::ImportAdapter { .. }
+            | Command::ListKept
+            | Command::DeleteAll => Step::Report,
+        }
+    }
+}
+
+/// Everything the page shows.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct State {
+    /// Whether the engine answers.
+    pub(crate) ready: bool,
+    pub(crate) device: Option<DeviceInfo>,
+    pub(crate) kept_model: Option<(String, u64)>,
+    pub(crate) model: Option<ModelInfo>,
+    /// Bytes so far and in all.
+    pub(crate) fetching: Option<(u64, u64)>,
+    pub(crate) data: Option<DataInfo>,
+    pub(crate) preview: Option<(Vec<String>, u32, u32)>,
+    /// A run that was cut off by an earlier visit.
+    pub(crate) unfinished: bool,
+    pub(crate) memory: Option<MemoryProgress>,
+    pub(crate) history: Vec<TrainProgress>,
+    pub(crate) trained: Option<TrainInfo>,
+    pub(crate) paused: bool,
+    /// Answers asked for so far: tokens of an earlier one are other tokens.
+    pub(crate) asked: u32,
+    pub(crate) base: Vec<TokenView>,
+    pub(crate) adapted: Vec<TokenView>,
+    pub(crate) wrote: Option<(Answer, Option<Answer>)>,
+    pub(crate) why: Option<(u32, Vec<Neighbour>)>,
+    pub(crate) measuring: Option<(u32, u32)>,
+    pub(crate) report: Option<Report>,
+    pub(crate) kept: Option<Kept>,
+    /// Addresses that were fetched, with bytes.
+    pub(crate) ledger: Vec<(String, u64)>,
+    pub(crate) troubles: Vec<(Step, Trouble)>,
+    /// What happened to an engine that had to be started again.
+    pub(crate) notice: Option<String>,
+    /// Requests that are not answered yet.
+    running: Vec<(RequestId, Step)>,
+}
+
+impl State {
+    /// For another engine: only what no engine knows is kept.
+    pub(crate) fn again(ledger: Vec<(String, u64)>, notice: Option<String>) -> State {
+        State { ledger, notice, ..State::default() }
+    }
+
+    /// A command is on its way.
+    pub(crate) fn begin(&mut self, id: RequestId, command: &Command) {
+        let step = Step::of(command);
+        self.troubles.retain(|t| t.0 != step);
+        match command {
+            Command::Train { .. } => {
+                (self.memory, self.trained, self.report, self.paused) = (None, None, None, false);
+                self.history.clear();
+                self.unfinished = false;
+            }
+            Command::Write { .. } => {
+                self.asked += 1;
+                self.base.clear();
+                self.adapted.clear();
+                (self.wrote, self.why) = (None, None);
+            }
+            Command::OpenDevice { .. } => (self.device, self.model) = (None, None),
+            Command::OpenModel { .. } => (self.model, self.fetching) = (None, Some((0, 0))),
+            Command::Evaluate { .. } => self.measuring = Some((0, 0)),
+            // Obeyed at once, or of no matter to whoever waits.
+            Command::Cancel
+            | Command::StopAndKeep
+            | Command::SetMix { .. }
+            | Command::Pause { .. }
+            | Command::ListKept => return,
+            _ => {}
+        }
+        self.running.push((id, step));
+    }
+
+    /// Whether a command of this step is being worked on.
+    pub(crate) fn busy(&self, step: Step) -> bool {
+        self.running.iter().any(|r| r.1 == step)
+    }
+
+    /// Whether anything is being worked on: the engine does one thing after another.
+    pub(crate) fn occupied(&self) -> bool {
+        !self.running.is_empty()
+    }
+
+    /// Takes in what the engine said about a request.
+    pub(crate) fn apply(&mut self, id: RequestId, event: Event) {
+        if is_last(&event) {
+            self.running.retain(|r| r.0 != id || matches!(event, Event::Trouble(_)));
+        }
+        match event {
+            Event::Ready { project, .. } => self.restore(*project),
+            Event::DeviceReady(info) => self.device = Some(info),
+            Event::ModelProgress { bytes, of } => self.fetching = Some((bytes, of)),
+            Event::ModelReady(info) => {
+                self.kept_model = Some((info.name.clone(), info.bytes));
+                (self.model, self.fetching) = (Some(info), None);
+            }
+            Event::DataReady(info) => {
+                self.data = Some(info);
+                (self.preview, self.memory, self.trained, self.report) = (None, None, None, None);
+                self.history.clear();
+                self.unfinished = false;
+            }
+            Event::PromptPreview { tokens, context, too_long } => self.preview = Some((tokens, context, too_long)),
+            Event::MemoryProgress(progress) => self.memory = Some(progress),
+            Event::TrainProgress(progress) => self.history.push(progress),
+            Event::Trained(info) => {
+                self.history.clone_from(&info.history);
+                (self.trained, self.paused, self.unfinished) = (Some(info), false, false);
+            }
+            Event::Paused { paused } => self.paused = paused,
+            Event::Token { side: Side::Base, token } => self.base.push(token),
+            Event::Token { side: Side::Adapted, token } => self.adapted.push(token),
+            Event::Wrote { base, adapted } => self.wrote = Some((base, adapted)),
+            Event::Neighbours { token, rows } => self.why = Some((token, rows)),
+            Event::EvaluateProgress { done, of } => self.measuring = Some((done, of)),
+            Event::Reported(report) => (self.report, self.measuring) = (Some(report), None),
+            Event::Exported { .. } => {}
+            Event::KeptList(kept) => self.kept = Some(kept),
+            Event::Deleted => {
+                *self = State {
+                    ready: true,
+                    device: self.device.clone(),
+                    ledger: std::mem::take(&mut self.ledger),
+                    asked: self.asked,
+                    ..State::default()
+                };
+            }
+            Event::Fetched { url, bytes } => self.ledger.push((url, bytes)),
+            Event::Trouble(trouble) => self.failed(id, trouble),
+        }
+    }
+
+    fn restore(&mut self, project: Project) {
+        self.ready = true;
+        self.kept_model = project.model.map(|m| (m.name, m.bytes));
+        self.data = project.data;
+        self.unfinished = project.unfinished.is_some();
+        self.history = project.trained.as_ref().map(|t| t.history.clone()).unwrap_or_default();
+        self.trained = project.trained;
+        self.report = project.report;
+    }
+
+    fn failed(&mut self, id: RequestId, trouble: Trouble) {
+        let step = self.running.iter().find(|r| r.0 == id).map_or(Step::Device, |r| r.1);
+        if trouble.kind == TroubleKind::Dead {
+            self.running.clear();
+            self.ready = false;
+        }
+        self.running.retain(|r| r.0 != id);
+        (self.fetching, self.measuring, self.paused) = (None, None, false);
+        self.troubles.retain(|t| t.0 != step);
+        self.troubles.push((step, trouble));
+    }
+
+    /// Whether a step has what it is for.
+    pub(crate) fn done(&self, step: Step) -> bool {
+        match step {
+            Step::Device => self.device.is_some(),
+            Step::Model => self.model.is_some(),
+            Step::Data => self.data.is_some(),
+            Step::Train => self.trained.is_some(),
+            Step::Write => self.wrote.is_some(),
+            Step::Report => self.report.is_some(),
+        }
+    }
+
+    /// What a step waits for; `None` when it can be used.
+    pub(crate) fn waits_for(&self, step: Step) -> Option<&'static str> {
+        let model = self.model.is_none().then_some("Open a model first.");
+        let data = self.data.is_none().then_some("Open your pairs first.");
+        let trained = self.trained.is_none().then_some("Train first.");
+        let training = self.busy(Step::Train).then_some("The device is busy with the training.");
+        match step {
+            _ if !self.ready => Some("The engine is starting."),
+            Step::Device | Step::Data => None,
+            Step::Model => self.device.is_none().then_some("The device is being tested."),
+            Step::Train => model.or(data),
+            Step::Write => model.or(training),
+            Step::Report => model.or(data).or(training).or(trained),
+        }
+    }
+
+    /// What the device means for the user, in a sentence.
+    pub(crate) fn device_sentence(&self) -> Option<&'static str> {
+        Some(match self.device.as_ref()?.kind {
+            DeviceKind::Gpu => "Building and training take seconds.",
+            DeviceKind::Software => {
+                "This adapter imitates a GPU on the processor: right, but slower than the processor itself."
+            }
+            DeviceKind::Cpu => {
+                "Everything works, in minutes instead of seconds; a first round takes on a part of your pairs."
+            }
+        })
+    }
+}
+
+/// Whether an event ends its request.
+fn is_last(event: &Event) -> bool {
+    !matches!(
+        event,
+        Event::ModelProgress { .. }
+            | Event::MemoryProgress(_)
+            | Event::TrainProgress(_)
+            | Event::Token { .. }
+            | Event::EvaluateProgress { .. }
+            | Event::Fetched { .. }
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pema_protocol::{DeviceChoice, ModelSource, TrainSettings};
+
+    fn ready() -> State {
+        let mut state = State::default();
+        state.begin(1, &Command::Hello { version: 1 });
+        state.apply(1, Event::Ready { version: 1, project: Box::default() });
+        state
+    }
+
+    #[test]
+    fn a_step_waits_until_what_it_needs_is_there() {
+        assert!(State::default().waits_for(Step::Data).is_some());
+        let state = ready();
+        assert_eq!(state.waits_for(Step::Data), None);
+        assert_eq!(state.waits_for(Step::Train), Some("Open a model first."));
+        assert!(!state.busy(Step::Device));
+    }
+
+    #[test]
+    fn trouble_stands_at_its_step_until_the_next_try() {
+        let mut state = ready();
+        let open = Command::OpenModel { source: ModelSource::Kept };
+        state.begin(2, &open);
+        assert!(state.busy(Step::Model) && state.fetching.is_some());
+        let trouble = Trouble { kind: TroubleKind::Refused, text: "no".into() };
+        state.apply(2, Event::Trouble(trouble.clone()));
+        assert_eq!(state.troubles, [(Step::Model, trouble)]);
+        assert!(!state.busy(Step::Model) && state.fetching.is_none());
+        state.begin(3, &open);
+        assert!(state.troubles.is_empty());
+    }
+
+    #[test]
+    fn a_dead_engine_frees_every_step() {
+        let mut state = ready();
+        state.begin(2, &Command::Train { settings: TrainSettings::default(), restart: false });
+        state.apply(0, Event::Trouble(Trouble { kind: TroubleKind::Dead, text: "gone".into() }));
+        assert!(!state.ready && !state.busy(Step::Train));
+        assert_eq!(state.troubles[0].0, Step::Device);
+    }
+
+    #[test]
+    fn progress_does_not_end_a_run_and_new_pairs_forget_the_old_adapter() {
+        let mut state = ready();
+        state.begin(2, &Command::Train { settings: TrainSettings::default(), restart: false });
+        state.apply(2, Event::MemoryProgress(MemoryProgress::default()));
+        state.apply(2, Event::Fetched { url: "u".into(), bytes: 1 });
+        assert!(state.busy(Step::Train));
+        state.begin(3, &Command::OpenDevice { choice: DeviceChoice::Cpu });
+        assert!(state.busy(Step::Device));
+    }
+
+    #[test]
+    fn deleting_leaves_the_device_and_the_ledger() {
+        let mut state = ready();
+        state.apply(0, Event::Fetched { url: "u".into(), bytes: 1 });
+        state.begin(5, &Command::DeleteAll);
+        state.apply(5, Event::Deleted);
+        assert_eq!((state.ready, state.ledger.len(), state.busy(Step::Report)), (true, 1, false));
+    }
+}

@@ -1,0 +1,156 @@
+//! What every panel gets: the state to show and the way to say something.
+
+use leptos::prelude::*;
+use pema_protocol::{Command, Event, ModelSource, RequestId, Trouble, TroubleKind, VERSION};
+use wasm_bindgen::JsCast;
+use web_sys::{Blob, File, HtmlAnchorElement, Url};
+
+use crate::engine::Engine;
+use crate::settings::Settings;
+use crate::state::{State, Step};
+
+/// Shared by all panels; copies are the same studio.
+#[derive(Clone, Copy)]
+pub(crate) struct Studio {
+    pub(crate) state: RwSignal<State>,
+    pub(crate) settings: RwSignal<Settings>,
+    engine: StoredValue<Option<Engine>, LocalStorage>,
+}
+
+impl Studio {
+    /// Starts an engine.
+    pub(crate) fn new() -> Studio {
+        let studio = Studio {
+            state: RwSignal::new(State::default()),
+            settings: RwSignal::new(Settings::load()),
+            engine: StoredValue::new_local(None),
+        };
+        Effect::new(move |_| studio.settings.with(Settings::save));
+        studio.restart();
+        studio
+    }
+
+    /// Starts another engine in place of a dead one; it takes up what is stored.
+    pub(crate) fn restart(self) {
+        let (ledger, notice) = self.state.with_untracked(|s| (s.ledger.clone(), s.notice.clone()));
+        self.state.set(State::again(ledger, notice));
+        self.engine.set_value(None);
+        match Engine::start(move |id, event| self.hear(id, event)) {
+            Ok(engine) => self.engine.set_value(Some(engine)),
+            Err(text) => self.hear(0, Event::Trouble(Trouble { kind: TroubleKind::Dead, text })),
+        }
+        self.say(Command::Hello { version: VERSION });
+    }
+
+    /// Says a command.
+    pub(crate) fn say(self, command: Command) {
+        self.say_with(command, None);
+    }
+
+    /// Says a command about a file.
+    pub(crate) fn say_with(self, command: Command, file: Option<File>) {
+        self.engine.with_value(|engine| {
+            let Some(engine) = engine else { return };
+            self.state.update(|s| s.begin(engine.next_id(), &command));
+            engine.send(command, file);
+        });
+    }
+
+    fn hear(self, id: RequestId, event: Event) {
+        // What follows by itself.
+        match &event {
+            Event::Ready { .. } => {
+                let choice = self.settings.with_untracked(|s| s.device);
+                self.state.update(|s| s.apply(id, event));
+                self.say(Command::OpenDevice { choice });
+                self.say(Command::ListKept);
+                return;
+            }
+            Event::DeviceReady(_) => {
+                self.state.update(|s| s.apply(id, event));
+                if self.state.with_untracked(|s| s.kept_model.is_some()) {
+                    self.say(Command::OpenModel { source: ModelSource::Kept });
+                }
+                return;
+            }
+            Event::Exported { name, media, bytes } => download(name, media, bytes),
+            // One that never ran would not run the second time either.
+            Event::Trouble(trouble) if trouble.kind == TroubleKind::Dead && self.state.with_untracked(|s| s.ready) => {
+                let notice = format!("{} It was started again.", trouble.text);
+                self.state.update(|s| s.notice = Some(notice));
+                // Later: this is called from the engine that is thrown away.
+                gloo::timers::callback::Timeout::new(500, move || self.restart()).forget();
+            }
+            _ => {}
+        }
+        let resumes = matches!(event, Event::ModelReady(_));
+        let lists = matches!(
+            event,
+            Event::ModelReady(_) | Event::DataReady(_) | Event::Trained(_) | Event::Reported(_) | Event::Deleted
+        );
+        if matches!(event, Event::Deleted) {
+            Settings::forget();
+        }
+        self.state.update(|s| s.apply(id, event));
+        if lists {
+            self.say(Command::ListKept);
+        }
+        // A run that was cut off goes on by itself.
+        if resumes && self.state.with_untracked(|s| s.unfinished && s.data.is_some()) {
+            self.train(false);
+        }
+    }
+
+    /// Builds what is missing of the memory and trains.
+    pub(crate) fn train(self, restart: bool) {
+        let suits = self.state.with_untracked(|s| s.data.as_ref().map(|d| d.template.clone()));
+        let settings = self.settings.with_untracked(|s| s.train(suits.as_deref()));
+        self.say(Command::Train { settings, restart });
+    }
+
+    /// Part of the state that changes only when it does.
+    pub(crate) fn see<T: Clone + PartialEq + Send + Sync + 'static>(
+        self,
+        part: impl Fn(&State) -> T + Send + Sync + 'static,
+    ) -> Memo<T> {
+        Memo::new(move |_| self.state.with(&part))
+    }
+
+    /// Whether a step is being worked on.
+    pub(crate) fn busy(self, step: Step) -> Memo<bool> {
+        self.see(move |s| s.busy(step))
+    }
+}
+
+/// Focuses and shows a step.
+pub(crate) fn go_to(step: Step) {
+    let place = web_sys::window().and_then(|w| w.document()).and_then(|d| d.get_element_by_id(step.anchor()));
+    if let Some(place) = place {
+        place.scroll_into_view();
+        if let Ok(place) = place.dyn_into::<web_sys::HtmlElement>() {
+            place.focus().ok();
+        }
+    }
+}
+
+/// Every panel is below the app.
+pub(crate) fn studio() -> Studio {
+    expect_context::<Studio>()
+}
+
+/// Hands a file to the user.
+fn download(name: &str, media: &str, bytes: &[u8]) {
+    let parts = js_sys::Array::of1(&js_sys::Uint8Array::from(bytes));
+    let options = web_sys::BlobPropertyBag::new();
+    options.set_type(media);
+    let Ok(blob) = Blob::new_with_u8_array_sequence_and_options(&parts, &options) else { return };
+    let Ok(url) = Url::create_object_url_with_blob(&blob) else { return };
+    let anchor = web_sys::window().and_then(|w| w.document()).and_then(|d| d.create_element("a").ok());
+    if let Some(anchor) = anchor.and_then(|a| a.dyn_into::<HtmlAnchorElement>().ok()) {
+        anchor.set_href(&url);
+        anchor.set_download(name);
+        anchor.click();
+    }
+    // The browser has taken its own hold on the blob by then.
+    gloo::timers::callback::Timeout::new(10_000, move || _ = Url::revoke_object_url(&url)).forget();
+}
