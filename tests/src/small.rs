@@ -67,6 +67,7 @@ pub fn adapter(identity: &Identity, form: Form, rank: usize, bound: f32, seed: u
         lambda_max: 0.9,
         lambda_constant: 0.35,
         schedule: pema::schedule::Schedule::Constant,
+        method: pema::Method::Pema,
         seed,
         software: "tests 1.0".into(),
     };

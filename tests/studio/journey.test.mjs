@@ -94,6 +94,11 @@ test('axe finds nothing', async () => {
     await by(page, 'train-start').click();
     await by(page, 'train-done').waitFor();
     await page.locator('details').evaluateAll((all) => all.forEach((d) => (d.open = true)));
+    for (const width of [390, 768, 1440]) {
+      await page.setViewportSize({ width, height: 900 });
+      const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+      assert.ok(wide <= width, `the page is ${wide} pixels wide where there are ${width}`);
+    }
     assert.deepEqual(await findings(page), []);
     await page.evaluate(() => document.body.append(document.createElement('img')));
     assert.notDeepEqual(await findings(page), [], 'axe does look');

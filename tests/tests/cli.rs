@@ -5,6 +5,7 @@
 
 mod program;
 mod refusals;
+mod tuning;
 
 use pema_tests::{assert_close, floats, gpu, ids, small};
 use program::{Place, TEMPLATE, train};
@@ -38,6 +39,11 @@ fn json_is_one_object_on_standard_output_for_every_command() {
         (&format!("generate {with} --prompt hi"), "input output ended tokens"),
         (&format!("generate {with} --data valid.jsonl --out g.jsonl"), "out texts"),
         (&format!("eval {with} --data valid.jsonl"), "methods signature pairs left_out_lines"),
+        (
+            "tune --model tiny.gguf --data train.jsonl --out t --steps 2 --checked 2",
+            "method shots template sentence verdict tried seconds peak_device_bytes left_out_lines",
+        ),
+        ("lab --model tiny.gguf --data train.jsonl --methods base --out l.json", "sentence lines records signature"),
         ("doctor", "device kind adapters kernels ok verdict"),
         ("bench --model tiny.gguf --rows 8 --rank 2 --repeats 1", "train_step_paper prefill decode peak_rss_bytes"),
     ] {

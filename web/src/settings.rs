@@ -1,7 +1,7 @@
 //! Settings that the page remembers by itself: choices, never the user's text.
 
 use gloo::storage::{LocalStorage, Storage};
-use pema_protocol::{DeviceChoice, MixSettings, Schedule, TaskSettings, TrainSettings};
+use pema_protocol::{DataInfo, DeviceChoice, MixSettings, Schedule, TaskSettings, TrainSettings};
 use serde::{Deserialize, Serialize};
 
 const KEY: &str = "pema-settings";
@@ -13,7 +13,7 @@ pub(crate) struct Settings {
     pub(crate) device: DeviceChoice,
     /// A preset or a template.
     pub(crate) template: Option<String>,
-    pub(crate) shots: u32,
+    pub(crate) shots: Option<u32>,
     pub(crate) limit: Option<u32>,
     pub(crate) rank: Option<u32>,
     pub(crate) kappa: Option<f32>,
@@ -31,7 +31,7 @@ impl Default for Settings {
         Settings {
             device: DeviceChoice::Auto,
             template: None,
-            shots: 0,
+            shots: None,
             limit: None,
             rank: None,
             kappa: None,
@@ -59,10 +59,10 @@ impl Settings {
         LocalStorage::delete(KEY);
     }
 
-    /// The task, with the template that suits the data unless the user chose one.
-    pub(crate) fn task(&self, suits: Option<&str>) -> TaskSettings {
-        let template = self.template.as_deref().or(suits).unwrap_or("plain").to_owned();
-        TaskSettings { template, shots: self.shots }
+    /// The task, with the template and the demonstrations that suit the data unless the user chose others.
+    pub(crate) fn task(&self, suits: Option<&DataInfo>) -> TaskSettings {
+        let template = self.template.as_deref().or(suits.map(|d| d.template.as_str())).unwrap_or("plain").to_owned();
+        TaskSettings { template, shots: self.shots.or(suits.map(DataInfo::shots)).unwrap_or(0) }
     }
 
     pub(crate) fn mix(&self) -> MixSettings {
@@ -70,7 +70,7 @@ impl Settings {
         MixSettings { lambda_max: self.lambda_max, schedule }
     }
 
-    pub(crate) fn train(&self, suits: Option<&str>) -> TrainSettings {
+    pub(crate) fn train(&self, suits: Option<&DataInfo>) -> TrainSettings {
         TrainSettings {
             task: self.task(suits),
             limit: self.limit,
@@ -89,11 +89,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_datas_template_is_taken_until_somebody_chooses() {
+    fn what_suits_the_data_is_taken_until_somebody_chooses() {
+        let pair = ("short".to_owned(), "pair".to_owned());
+        let info = |pair: (String, String)| DataInfo {
+            template: "formality".into(),
+            split: [300, 30, 30],
+            preview: vec![pair],
+            ..DataInfo::default()
+        };
         let mut settings = Settings::default();
-        assert_eq!(settings.task(Some("formality")).template, "formality");
-        assert_eq!(settings.task(None).template, "plain");
-        settings.template = Some("translation".into());
-        assert_eq!(settings.train(Some("formality")).task.template, "translation");
+        let task = settings.task(Some(&info(pair.clone())));
+        assert_eq!((task.template.as_str(), task.shots), ("formality", 12));
+        assert_eq!(settings.task(Some(&info(("long ".repeat(300), String::new())))).shots, 2);
+        assert_eq!(settings.task(Some(&DataInfo { split: [30, 3, 3], ..info(pair.clone()) })).shots, 3);
+        let task = settings.task(None);
+        assert_eq!((task.template.as_str(), task.shots), ("plain", 0));
+        (settings.template, settings.shots) = (Some("translation".into()), Some(0));
+        let task = settings.train(Some(&info(pair))).task;
+        assert_eq!((task.template.as_str(), task.shots), ("translation", 0));
     }
 }

@@ -103,8 +103,8 @@ impl Studio {
 
     /// Builds what is missing of the memory and trains.
     pub(crate) fn train(self, restart: bool) {
-        let suits = self.state.with_untracked(|s| s.data.as_ref().map(|d| d.template.clone()));
-        let settings = self.settings.with_untracked(|s| s.train(suits.as_deref()));
+        let suits = self.state.with_untracked(|s| s.data.clone());
+        let settings = self.settings.with_untracked(|s| s.train(suits.as_ref()));
         self.say(Command::Train { settings, restart });
     }
 

@@ -6,9 +6,10 @@ use clap::{Args, Parser, Subcommand};
 use pema::schedule::Schedule;
 use pema::template::{Template, unescape};
 use pema::train::Recipe;
-use pema::{ContextMode, Form, Method};
+use pema::{ContextMode, Form, Method, Shots};
 use pema_device::Choice;
 use pema_kernels::top_k::MAX_K;
+use pema_lab::Way;
 
 /// Adapts a language model to your own examples, on your own machine, without back-propagating through it.
 #[derive(Debug, Parser)]
@@ -42,6 +43,10 @@ pub enum Command {
     Memory(MemoryArgs),
     /// Train an adapter on a memory; of the model only its LM head is loaded
     Train(TrainArgs),
+    /// The whole job on your pairs: demonstrations, memory, training, and a check that it helps
+    Tune(TuneArgs),
+    /// Compare every method on pairs held back, as a report
+    Lab(LabArgs),
     /// Write text with the model, an adapter or a memory
     Generate(GenerateArgs),
     /// Measure methods on held-out pairs
@@ -121,13 +126,81 @@ pub struct DataArgs {
 
 #[derive(Debug, Args)]
 pub struct FieldArgs {
-    /// Field or column of the input
-    #[arg(long, default_value = "input")]
-    pub input_field: String,
-    /// Field or column of the target
-    #[arg(long, default_value = "target")]
-    pub target_field: String,
+    /// Field or column of the input; guessed when not given
+    #[arg(long)]
+    pub input_field: Option<String>,
+    /// Field or column of the target; guessed when not given
+    #[arg(long)]
+    pub target_field: Option<String>,
 }
+
+#[derive(Debug, Args)]
+pub struct TuneArgs {
+    /// Model file (GGUF)
+    #[arg(long)]
+    pub model: PathBuf,
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// Pairs to choose and check on, with the same fields; a tenth of --data when not given
+    #[arg(long)]
+    pub valid: Option<PathBuf>,
+    /// As for `memory build`; made of the names of the fields when not given
+    #[arg(long, value_parser = template)]
+    pub template: Option<Template>,
+    /// Solved examples in every prompt: auto, or the first so many of --data
+    #[arg(long, default_value = "auto")]
+    pub shots: Shots,
+    /// Held-out pairs that are written to check that it helps; 0 for no check
+    #[arg(long, default_value_t = CHECKED)]
+    pub checked: usize,
+    /// teacher-forced (gold prefixes) or free-running (the model's own words, as in the paper)
+    #[arg(long, default_value = "teacher-forced")]
+    pub mode: ContextMode,
+    /// Folder to write: memory, held-out, adapter.safetensors, report.json
+    #[arg(long)]
+    pub out: PathBuf,
+    /// Use only the first N pairs of --data
+    #[arg(long)]
+    pub limit: Option<usize>,
+    #[command(flatten)]
+    pub train: TrainOptions,
+}
+
+#[derive(Debug, Args)]
+pub struct LabArgs {
+    /// Model file (GGUF)
+    #[arg(long)]
+    pub model: PathBuf,
+    /// Tasks: files of pairs, which are split, or folders with train, valid and test files
+    #[arg(long, required = true, num_args = 1..)]
+    pub data: Vec<PathBuf>,
+    #[command(flatten)]
+    pub fields: FieldArgs,
+    /// Template of all tasks; made of the names of the fields when not given
+    #[arg(long, value_parser = template)]
+    pub template: Option<Template>,
+    /// Ways to compare, such as base,knn,paper,paper-gu,residual,residual-gu, each also with +shots, and default
+    #[arg(long, value_delimiter = ',')]
+    pub methods: Vec<Way>,
+    /// Seeds
+    #[arg(long, default_value_t = 1)]
+    pub seeds: u64,
+    /// Solved examples in the prompts of the +shots ways
+    #[arg(long, default_value_t = 12)]
+    pub shots: usize,
+    /// Train on the first N pairs only
+    #[arg(long)]
+    pub limit: Option<usize>,
+    /// Test on the first N pairs only
+    #[arg(long)]
+    pub test_limit: Option<usize>,
+    /// Report to write: .html or .json; measurements are kept beside it and never made twice
+    #[arg(long)]
+    pub out: PathBuf,
+}
+
+/// Held-out pairs that are written by every way that is tried.
+pub const CHECKED: usize = 40;
 
 #[derive(Debug, Args)]
 pub struct BuildArgs {
@@ -257,18 +330,18 @@ pub struct WithArgs {
 pub struct GenerateArgs {
     #[command(flatten)]
     pub with: WithArgs,
-    /// base, knn, pema or pema-gu
-    #[arg(long, default_value = "pema-gu")]
-    pub method: Method,
+    /// base, knn, pema or pema-gu; the adapter's own choice when not given
+    #[arg(long)]
+    pub method: Option<Method>,
     /// Input to write an answer to
     #[arg(long, conflicts_with = "data", required_unless_present = "data")]
     pub prompt: Option<String>,
     /// File of inputs
     #[arg(long, requires = "out")]
     pub data: Option<PathBuf>,
-    /// Field or column of the input in --data
-    #[arg(long, default_value = "input")]
-    pub input_field: String,
+    /// Field or column of the input in --data; guessed when not given
+    #[arg(long)]
+    pub input_field: Option<String>,
     /// Use only the first N inputs
     #[arg(long)]
     pub limit: Option<usize>,
@@ -320,9 +393,9 @@ pub struct DemoArgs {
     /// Model file (GGUF)
     #[arg(long)]
     pub model: PathBuf,
-    /// Solved examples shown in every prompt
-    #[arg(long, default_value_t = 12)]
-    pub shots: usize,
+    /// Solved examples shown in every prompt: auto, or a number
+    #[arg(long, default_value = "auto")]
+    pub shots: Shots,
     /// Folder to keep memory and adapter in; a temporary one when not given
     #[arg(long)]
     pub keep: Option<PathBuf>,

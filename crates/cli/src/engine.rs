@@ -6,6 +6,7 @@ use std::time::SystemTime;
 
 use anyhow::{Context, Result};
 use pema::dataset::{Dataset, Format};
+use pema::template::Template;
 use pema::train::TrainConfig;
 use pema::{Adapter, FolderStore, Knn, KnnConfig, Memory, MemoryStore, PromptSetup, files, format};
 use pema_device::{Device, Kind};
@@ -64,9 +65,40 @@ pub fn dataset(args: &DataArgs, limit: Option<usize>) -> Result<Dataset> {
 
 /// Reads examples from one file with fields.
 pub fn examples(path: &Path, fields: &FieldArgs) -> Result<Dataset> {
+    let (name, bytes) = (path.display().to_string(), files::read(path)?);
+    let format = Format::from_name(&name)?;
+    let (input, target) = fields_of(&name, &bytes, format, fields)?;
+    Ok(Dataset::parse(&name, &bytes, format, &input, &target)?)
+}
+
+/// Inputs alone, from one file with fields.
+pub fn inputs(path: &Path, field: Option<&str>) -> Result<Vec<String>> {
+    let (name, bytes) = (path.display().to_string(), files::read(path)?);
+    let format = Format::from_name(&name)?;
+    let field = match field {
+        Some(field) => field.to_owned(),
+        None => Dataset::guess(&Dataset::fields(&name, &bytes, format)?).0,
+    };
+    Ok(Dataset::parse(&name, &bytes, format, &field, &field)?.examples.into_iter().map(|e| e.input).collect())
+}
+
+/// Names of input and target: the user's, else the likeliest in the file.
+fn fields_of(name: &str, bytes: &[u8], format: Format, fields: &FieldArgs) -> Result<(String, String)> {
+    let guess = Dataset::guess(&Dataset::fields(name, bytes, format)?);
+    Ok((fields.input_field.clone().unwrap_or(guess.0), fields.target_field.clone().unwrap_or(guess.1)))
+}
+
+/// The user's template, else one made of the names of a file's fields.
+pub fn template(chosen: Option<&Template>, path: &Path, fields: &FieldArgs) -> Result<Template> {
+    if let Some(template) = chosen {
+        return Ok(template.clone());
+    }
     let name = path.display().to_string();
-    let bytes = files::read(path)?;
-    Ok(Dataset::parse(&name, &bytes, Format::from_name(&name)?, &fields.input_field, &fields.target_field)?)
+    let (input, target) = match Format::from_name(&name)? {
+        Format::TwoFiles => ("input".to_owned(), "output".to_owned()),
+        format => fields_of(&name, &files::read(path)?, format, fields)?,
+    };
+    Ok(Template::parse(&Template::suiting(&input, &target))?)
 }
 
 /// Reads a memory and checks that it was made with this model.

@@ -66,6 +66,8 @@ async fn run(cli: &Cli) -> anyhow::Result<()> {
         Command::Contexts(args) => commands::contexts::run(global, args).await,
         Command::Memory(args) => commands::memory::run(global, args).await,
         Command::Train(args) => commands::train::run(global, args).await,
+        Command::Tune(args) => commands::tune::run(global, args).await,
+        Command::Lab(args) => commands::lab::run(global, args).await,
         Command::Generate(args) => commands::generate::run(global, args).await,
         Command::Eval(args) => commands::eval::run(global, args).await,
         Command::Bench(args) => commands::bench::run(global, args).await,

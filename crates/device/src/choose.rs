@@ -131,7 +131,12 @@ fn describe(adapter: &wgpu::Adapter) -> AdapterInfo {
     let software = info.device_type == wgpu::DeviceType::Cpu || info.name.to_lowercase().contains("swiftshader");
     AdapterInfo {
         driver: format!("{} {} {}", info.backend, info.driver, info.driver_info).trim().to_owned(),
-        name: info.name,
+        // Browsers may keep the name to themselves.
+        name: match info.name {
+            name if !name.is_empty() => name,
+            _ if software => "a software adapter".to_owned(),
+            _ => "a GPU".to_owned(),
+        },
         kind: if software { Kind::SoftwareGpu } else { Kind::Gpu },
     }
 }

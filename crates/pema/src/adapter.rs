@@ -2,6 +2,7 @@
 
 use pema_plm::Identity;
 
+use crate::generate::Method;
 use crate::prompt::PromptSetup;
 use crate::schedule::Schedule;
 use crate::{Error, Result};
@@ -40,6 +41,9 @@ pub struct AdapterMeta {
     pub lambda_constant: f32,
     /// The schedule with the lower held-out loss.
     pub schedule: Schedule,
+    /// How to write with it unless asked otherwise: what wrote best on held-out pairs, the model alone
+    /// when nothing beat it; without such a check what `schedule` says.
+    pub method: Method,
     /// Seed of initialisation, batches and dropout.
     pub seed: u64,
     /// Name and version of the program.

@@ -91,8 +91,21 @@ impl<'a, S: ByteSource> Evaluator<'a, S> {
     }
 
     /// Losses and texts of one method; `config.method` says which. `on_text` hears of every text as it ends.
-    pub async fn run(&mut self, config: &GenerateConfig, mut on_text: impl FnMut(usize)) -> Result<Evaluation> {
+    pub async fn run(&mut self, config: &GenerateConfig, on_text: impl FnMut(usize)) -> Result<Evaluation> {
         let nll = self.nll(config).await?;
+        let texts = self.texts(config, on_text).await?;
+        let score = MethodScore {
+            nll,
+            perplexity: nll.exp(),
+            bleu: bleu(&texts, &self.references)?.value,
+            chrf: chrf(&texts, &self.references)?.value,
+            exact: exact_match(&texts, &self.references)?,
+        };
+        Ok(Evaluation { method: config.method, score, texts })
+    }
+
+    /// Texts of one method alone, in the order of the data.
+    pub async fn texts(&self, config: &GenerateConfig, mut on_text: impl FnMut(usize)) -> Result<Vec<String>> {
         let generator = Generator::new(self.plm, self.adapter, self.knn)?;
         let mut done = 0;
         let written = generator
@@ -103,15 +116,7 @@ impl<'a, S: ByteSource> Evaluator<'a, S> {
                 }
             })
             .await?;
-        let texts: Vec<String> = written.into_iter().map(|w: Written| w.text).collect();
-        let score = MethodScore {
-            nll,
-            perplexity: nll.exp(),
-            bleu: bleu(&texts, &self.references)?.value,
-            chrf: chrf(&texts, &self.references)?.value,
-            exact: exact_match(&texts, &self.references)?,
-        };
-        Ok(Evaluation { method: config.method, score, texts })
+        Ok(written.into_iter().map(|w: Written| w.text).collect())
     }
 
     /// Mean -log P(y) under a method.

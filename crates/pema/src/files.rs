@@ -13,9 +13,7 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
 
 /// Replaces `path` by `bytes`, or leaves it as it was.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    let mut part = path.as_os_str().to_owned();
-    part.push(".part");
-    let part = PathBuf::from(part);
+    let part = part(path);
     let attempt = || {
         if let Some(parent) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
             std::fs::create_dir_all(parent)?;
@@ -30,6 +28,26 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
         std::fs::remove_file(&part).ok();
         failed(path, "write", e, "free some space or choose another place; nothing was changed")
     })
+}
+
+/// Whether [`write`] could write `path` now, so that hours of work are not begun for a place that takes
+/// nothing. Folders are made; the file itself is not touched.
+pub fn check_writable(path: &Path) -> Result<()> {
+    let part = part(path);
+    let attempt = || {
+        if let Some(parent) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
+            std::fs::create_dir_all(parent)?;
+        }
+        std::fs::File::create(&part)?;
+        std::fs::remove_file(&part)
+    };
+    attempt().map_err(|e| failed(path, "write", e, "choose another place; nothing was changed"))
+}
+
+fn part(path: &Path) -> PathBuf {
+    let mut part = path.as_os_str().to_owned();
+    part.push(".part");
+    PathBuf::from(part)
 }
 
 fn failed(path: &Path, action: &'static str, cause: std::io::Error, advice: &'static str) -> Error {
@@ -49,6 +67,9 @@ mod tests {
         std::fs::create_dir(folder.join("a.part")).unwrap();
         let error = write(&path, b"new").unwrap_err().to_string();
         assert!(error.contains("a: cannot write"), "{error}");
+        assert!(check_writable(&path).is_err());
+        check_writable(&folder.join("new/b")).unwrap();
+        assert!(!folder.join("new/b").exists() && !folder.join("new/b.part").exists());
         assert_eq!(read(&path).unwrap(), b"old");
         std::fs::remove_dir_all(&folder).unwrap();
     }

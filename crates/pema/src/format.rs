@@ -8,6 +8,7 @@ use pema_plm::Identity;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use crate::adapter::{Adapter, AdapterMeta};
+use crate::generate::Method;
 use crate::memory::{Keys, Memory, MemoryMeta};
 use crate::prompt::PromptSetup;
 use crate::{Error, Result};
@@ -103,6 +104,7 @@ pub fn adapter_to_bytes(adapter: &Adapter) -> Result<Vec<u8>> {
     set("lambda_max", m.lambda_max.to_string());
     set("lambda_constant", m.lambda_constant.to_string());
     set("schedule", m.schedule.to_string());
+    set("method", m.method.name().to_owned());
     set("template", m.prompt.to_json()?);
     set("seed", m.seed.to_string());
     set("software", m.software.clone());
@@ -126,6 +128,11 @@ pub fn adapter_from_bytes(path: &str, bytes: &[u8]) -> Result<Adapter> {
             None => Ok(values),
         }
     };
+    let schedule = file.text("schedule")?.parse()?;
+    let method = match file.text("method") {
+        Ok(name) => name.parse()?,
+        Err(_) => Method::of(schedule),
+    };
     Ok(Adapter {
         rank,
         form: file.text("form")?.parse()?,
@@ -137,7 +144,8 @@ pub fn adapter_from_bytes(path: &str, bytes: &[u8]) -> Result<Adapter> {
             kappa: file.number("kappa")?,
             lambda_max: file.number("lambda_max")?,
             lambda_constant: file.number("lambda_constant").or_else(|_| file.number("lambda_max"))?,
-            schedule: file.text("schedule")?.parse()?,
+            schedule,
+            method,
             prompt: PromptSetup::from_json(&file.text("template")?)?,
             seed: file.number("seed")?,
             software: file.text("software").unwrap_or_default(),

@@ -37,6 +37,11 @@ impl Method {
         ["base", "knn", "pema", "pema-gu"][self as usize]
     }
 
+    /// The method that writes with an adapter under a schedule.
+    pub fn of(schedule: Schedule) -> Method {
+        if schedule == Schedule::Constant { Method::Pema } else { Method::PemaGu }
+    }
+
     /// Whether it needs an adapter.
     pub fn adapted(self) -> bool {
         matches!(self, Method::Pema | Method::PemaGu)

@@ -62,6 +62,27 @@ impl From<&Example> for Demo {
 }
 
 impl Template {
+    /// A template that names what the fields are: a preset where one was made for them, else the
+    /// fields' own names before input and target.
+    pub fn suiting(input_field: &str, target_field: &str) -> String {
+        match (input_field, target_field) {
+            ("informal", "formal") => "formality".to_owned(),
+            ("en", "de") => "translation".to_owned(),
+            _ => {
+                let label = |name: &str| {
+                    let words: String = name.chars().map(|c| if c.is_alphanumeric() { c } else { ' ' }).collect();
+                    let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
+                    let mut letters = words.chars();
+                    letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
+                };
+                match (label(input_field), label(target_field)) {
+                    (input, target) if input.is_empty() || target.is_empty() => "plain".to_owned(),
+                    (input, target) => format!("{input}: {{input}}\n{target}: {{target}}"),
+                }
+            }
+        }
+    }
+
     /// The template named by a preset (`formality`, `translation`, `plain`,
     /// `chat`, or `chat:` and an instruction), or given as a text.
     ///
@@ -213,6 +234,17 @@ mod tests {
         assert_eq!(template.prompt(&[], "x").unwrap(), format!("{head}Informal: x\nFormal:"));
         assert_eq!(template.target_text("y"), " y");
         assert_eq!(template.stop_string(), Some("\n"));
+    }
+
+    #[test]
+    fn the_template_that_suits_fields_names_them() {
+        assert_eq!(Template::suiting("informal", "formal"), "formality");
+        assert_eq!(Template::suiting("support_notes", "reply{x}"), "Support notes: {input}\nReply x: {target}");
+        assert_eq!(Template::suiting("--", "b"), "plain");
+        for fields in [("a", "b"), ("--", ""), ("en", "de"), ("{input}", "{target}")] {
+            let template = Template::parse(&Template::suiting(fields.0, fields.1)).unwrap();
+            assert_eq!(template.stop_string(), Some("\n"));
+        }
     }
 
     #[test]

@@ -172,7 +172,7 @@ pub struct ModelInfo {
 }
 
 /// A dataset that was read.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct DataInfo {
     /// Its name.
     pub name: String,
@@ -190,6 +190,21 @@ pub struct DataInfo {
     pub preview: Vec<(String, String)>,
     /// Template that suits it.
     pub template: String,
+}
+
+/// Demonstrations beyond which more were not found to help.
+const MOST_SHOTS: usize = 12;
+/// Characters that all demonstrations together may have: the model reads them before every answer.
+const SHOTS_CHARACTERS: usize = 4000;
+
+impl DataInfo {
+    /// Demonstrations that suit it: up to a dozen, fewer of long pairs, and at most a tenth of the pairs
+    /// to learn from.
+    pub fn shots(&self) -> u32 {
+        let characters: usize = self.preview.iter().map(|(input, target)| input.len() + target.len()).sum();
+        let fit = SHOTS_CHARACTERS * self.preview.len() / characters.max(1);
+        MOST_SHOTS.min(fit).min(self.split[0] as usize / 10) as u32
+    }
 }
 
 /// The memory grows.

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use pema::dataset::{Dataset, Example, Format};
-use pema::template::Demo;
+use pema::template::{Demo, Template};
 use pema_protocol::{DataFile, DataInfo};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -20,19 +20,6 @@ pub(crate) struct Data {
 const PREVIEW: usize = 5;
 /// Share of the pairs that is tested on, and share of the rest that lambda is chosen on.
 const HELD_OUT: f64 = 0.1;
-/// Field names people use, input and target, likeliest first.
-const NAMES: [(&str, &str); 9] = [
-    ("input", "target"),
-    ("input", "output"),
-    ("prompt", "completion"),
-    ("source", "target"),
-    ("informal", "formal"),
-    ("question", "answer"),
-    ("instruction", "response"),
-    ("en", "de"),
-    ("text", "label"),
-];
-
 impl Data {
     /// Reads one file with fields, or two line-aligned text files.
     pub(crate) fn read(files: &[DataFile], input: Option<&str>, target: Option<&str>) -> pema::Result<Data> {
@@ -40,7 +27,7 @@ impl Data {
             [one] => {
                 let format = Format::from_name(&one.name)?;
                 let fields = Dataset::fields(&one.name, &one.bytes, format)?;
-                let guess = guess(&fields);
+                let guess = Dataset::guess(&fields);
                 let chosen = (input.map_or(guess.0, str::to_owned), target.map_or(guess.1, str::to_owned));
                 (Dataset::parse(&one.name, &one.bytes, format, &chosen.0, &chosen.1)?, fields, chosen)
             }
@@ -85,12 +72,11 @@ impl Data {
         duplicates: usize,
         parts: [Dataset; 3],
     ) -> Data {
-        let template =
-            if (input_field.as_str(), target_field.as_str()) == ("informal", "formal") { "formality" } else { "plain" };
+        let template = Template::suiting(&input_field, &target_field);
         let parts = parts.map(|d| d.examples.into_iter().map(|e| (e.input, e.target)).collect::<Vec<_>>());
         let split = [parts[0].len() as u32, parts[1].len() as u32, parts[2].len() as u32];
         let preview = parts[0].iter().take(PREVIEW).cloned().collect();
-        let (duplicates, template) = (duplicates as u32, template.to_owned());
+        let duplicates = duplicates as u32;
         let info = DataInfo { name, fields, input_field, target_field, split, duplicates, preview, template };
         Data { info, parts }
     }
@@ -120,14 +106,6 @@ impl Data {
         }
         hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
     }
-}
-
-/// The likeliest fields: known names, else the first two.
-fn guess(fields: &[String]) -> (String, String) {
-    let has = |name: &str| fields.iter().find(|f| f.eq_ignore_ascii_case(name)).cloned();
-    let known = NAMES.iter().find_map(|(input, target)| Some((has(input)?, has(target)?)));
-    let at = |i: usize, otherwise: &str| fields.get(i).cloned().unwrap_or_else(|| otherwise.to_owned());
-    known.unwrap_or_else(|| (at(0, "input"), at(1, "target")))
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use js_sys::Date;
 use pema::log::Storage;
 use pema::template::Template;
-use pema::{Adapter, Memory, PromptSetup, format};
+use pema::{Adapter, Memory, PromptSetup, Prompter, format};
 use pema_device::{Choice, Device, Gemm, Kind, self_test};
 use pema_kernels::matmul::Orientation;
 use pema_plm::{ModelFile, Plm};
@@ -275,10 +275,18 @@ impl Engine {
         self.kept()?.data.as_ref().ok_or_else(|| Fault::refused("open your pairs first"))
     }
 
-    /// Template and demonstrations.
+    /// Template and demonstrations, as many as leave half of the model's context to the pair itself.
     pub(crate) fn prompt(&self, task: &TaskSettings) -> Result<PromptSetup> {
         let demos = self.data().map(|d| d.demos(task.shots as usize)).unwrap_or_default();
-        Ok(PromptSetup { template: Template::parse(&task.template)?, demos })
+        let mut prompt = PromptSetup { template: Template::parse(&task.template)?, demos };
+        if let Some(plm) = &self.plm {
+            while !prompt.demos.is_empty()
+                && 2 * Prompter::new(&plm.file, &prompt)?.prompt("")?.prompt.len() > plm.file.config.context
+            {
+                prompt.demos.pop();
+            }
+        }
+        Ok(prompt)
     }
 }
 

@@ -32,8 +32,9 @@ struct Rows {
 pub(crate) fn task(e: &Engine) -> TaskSettings {
     let kept = e.kept().ok();
     let settings = kept.and_then(|k| k.settings.as_ref()).map(|s| s.task.clone());
-    let template = kept.and_then(|k| k.data.as_ref()).map(|d| d.info.template.clone());
-    settings.unwrap_or_else(|| TaskSettings { template: template.unwrap_or_else(|| "plain".to_owned()), shots: 0 })
+    let suits = kept.and_then(|k| k.data.as_ref()).map(|d| (d.info.template.clone(), d.info.shots()));
+    let (template, shots) = suits.unwrap_or_else(|| ("plain".to_owned(), 0));
+    settings.unwrap_or(TaskSettings { template, shots })
 }
 
 fn recipe(e: &Engine, settings: &TrainSettings) -> Result<Rows> {

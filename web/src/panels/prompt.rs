@@ -20,8 +20,8 @@ const PATIENCE: u32 = 300;
 #[component]
 pub(crate) fn PromptSettings() -> impl IntoView {
     let studio = studio();
-    let suits = studio.see(|s| s.data.as_ref().map(|d| d.template.clone()));
-    let task = Memo::new(move |_| studio.settings.with(|s| s.task(suits.get().as_deref())));
+    let suits = studio.see(|s| s.data.clone());
+    let task = Memo::new(move |_| studio.settings.with(|s| s.task(suits.get().as_ref())));
     let own = Memo::new(move |_| task.with(|t| !PRESETS.iter().any(|p| p.0 == t.template)));
     let preview = studio.see(|s| s.preview.clone());
     // Data and model, whose change asks for another preview.
@@ -74,7 +74,7 @@ pub(crate) fn PromptSettings() -> impl IntoView {
                     prop:value=move || task.get().shots
                     on:change=move |event| {
                         let shots = event_target_value(&event).parse().unwrap_or(0).min(32);
-                        studio.settings.update(|s| s.shots = shots);
+                        studio.settings.update(|s| s.shots = Some(shots));
                     }
                 />
             </label>
@@ -88,7 +88,7 @@ pub(crate) fn PromptSettings() -> impl IntoView {
             ></textarea>
         </label>
         <p class="hint">
-            "Demonstrations are pairs shown in front of every input: they often help much and cost a little time."
+            "Demonstrations are pairs shown in front of every input: they help much, and the model reads them once."
         </p>
         {move || {
             preview

@@ -122,9 +122,9 @@ fn Tokens(side: Side, chosen: RwSignal<Option<u32>>) -> impl IntoView {
             }
             let [lm, _, mix] = token.probabilities;
             let shade = ((mix - lm).abs() * SHADES).min(SHADES - 1.0) as u32;
-            let text = if token.text.is_empty() { "⏹".to_owned() } else { token.text };
+            let (end, text) = if token.text.is_empty() { (" end", "end".to_owned()) } else { ("", token.text) };
             view! {
-                <button class=format!("token shade-{shade}") aria-pressed=move || (chosen.get() == Some(i as u32)).to_string()
+                <button class=format!("token shade-{shade}{end}") aria-pressed=move || (chosen.get() == Some(i as u32)).to_string()
                     disabled=move || busy.get()
                     on:click=move |_| {
                         chosen.set(Some(i as u32));

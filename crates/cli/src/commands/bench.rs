@@ -9,7 +9,6 @@ use pema_kernels::random::Rng;
 use pema_plm::{BATCH_TOKENS, LmHead};
 use serde_json::{Value, json};
 
-use super::eval::settings;
 use crate::args::{BenchArgs, Global};
 use crate::engine;
 use crate::table::bytes;
@@ -88,7 +87,7 @@ async fn decode(plm: &pema_plm::Plm<pema_plm::source::FileSource>) -> Result<Val
     let setup = PromptSetup { template: pema::template::Template::parse("{input}{target}")?, demos: Vec::new() };
     let prompt = Prompter::new(&plm.file, &setup)?.prompt("Once upon a time")?;
     let generator = Generator::new(plm, None, None)?;
-    let config = GenerateConfig { stop: Vec::new(), ..settings(Method::Base, &setup, 64) };
+    let config = GenerateConfig { stop: Vec::new(), ..GenerateConfig::greedy(Method::Base, &setup, 64) };
     let mut best = f64::INFINITY;
     let mut tokens = 0;
     for _ in 0..2 {

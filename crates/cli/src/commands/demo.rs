@@ -4,20 +4,14 @@ use std::time::Instant;
 
 use anyhow::Result;
 use pema::dataset::{Dataset, Format};
-use pema::template::{Demo, Template};
+use pema::template::Template;
 use pema::train::TrainConfig;
-use pema::{
-    BuildConfig, ContextMode, Evaluation, Evaluator, FolderStore, Memory, MemoryStore, Method, PromptSetup, files,
-    format,
-};
-use pema_plm::Plm;
-use pema_plm::source::FileSource;
+use pema::{ContextMode, Evaluation, Evaluator, GenerateConfig, Method, PromptSetup, TuneConfig, enough_tokens};
 use serde_json::json;
 
-use super::eval::{enough_tokens, measure, settings};
-use super::memory::fill;
-use super::train::{summary_json, summary_text, train};
-use crate::args::{DemoArgs, Global};
+use super::eval::measure;
+use super::tune::{keep, report, told, tune};
+use crate::args::{CHECKED, DemoArgs, Global};
 use crate::engine;
 use crate::table;
 
@@ -38,35 +32,38 @@ pub async fn run(global: &Global, args: &DemoArgs) -> Result<()> {
     let device = engine::device(global).await?;
     let plm = engine::plm(&args.model, device.clone()).await?;
     say(&format!("model: {}", plm.file.identity.name));
-    let (mut data, valid, test) = (parse("train", TRAIN)?, parse("valid", VALID)?, parse("test", TEST)?);
-    let demos: Vec<Demo> =
-        data.examples.drain(..args.shots.min(data.examples.len() / 2)).map(|e| Demo::from(&e)).collect();
-    let prompt = PromptSetup { template: Template::parse(TEMPLATE)?, demos };
+    let (data, valid, test) = (parse("train", TRAIN)?, parse("valid", VALID)?, parse("test", TEST)?);
     say(&format!(
         "task: informal -> formal English, {} pairs to learn from, {} to choose on, {} to test on\n",
         data.examples.len(),
         valid.examples.len(),
         test.examples.len()
     ));
-
-    say("1. the model reads your examples once and fills the external memory");
-    let memory = build(global, &plm, &data, &prompt, "memory").await?;
-    let valid = build(global, &plm, &valid, &prompt, "held out").await?;
-    say("\n2. the adapter is trained on the memory; the model's body is not needed");
-    let outcome = train(global, device, plm.head.clone(), &memory, Some(&valid), TrainConfig::recommended()).await?;
-    say(&summary_text(&outcome));
+    say("1. demonstrations are chosen, the model reads your examples once and fills the external memory,");
+    say("   the adapter is trained on the memory without the model's body, and checked on held-out pairs");
+    let config = TuneConfig {
+        template: Template::parse(TEMPLATE)?,
+        shots: args.shots,
+        train: TrainConfig::recommended(),
+        mode: ContextMode::TeacherForced,
+        checked: CHECKED,
+        created: engine::now(),
+        software: engine::SOFTWARE.to_owned(),
+    };
+    let tuned = tune(global, &plm, &data, &valid, &config).await?;
+    say(&told(&tuned));
     if let Some(folder) = &args.keep {
-        FolderStore::new(folder.join("memory")).save(&memory)?;
-        files::write(&folder.join("adapter.safetensors"), &format::adapter_to_bytes(&outcome.adapter)?)?;
-        say(&format!("memory and adapter kept in {}", folder.display()));
+        keep(folder, &tuned)?;
+        say(&format!("memories and adapter kept in {}", folder.display()));
     }
 
-    say("\n3. both write the test pairs, which nobody has seen");
-    let max_tokens = enough_tokens(&plm.file.tokenizer, &test)?;
-    let mut evaluator = Evaluator::new(&plm, &test, &prompt, Some(&outcome.adapter), None).await?;
+    say("\n2. all write the test pairs, which nobody has seen");
+    let prompt = tuned.prompt.clone();
+    let max_tokens = enough_tokens(&plm, &test.examples)?;
+    let mut evaluator = Evaluator::new(&plm, &test, &prompt, Some(&tuned.adapter), None).await?;
     let mut evaluations = Vec::new();
     for method in [Method::Base, Method::Pema, Method::PemaGu] {
-        evaluations.push(measure(global, &mut evaluator, &settings(method, &prompt, max_tokens)).await?);
+        evaluations.push(measure(global, &mut evaluator, &GenerateConfig::greedy(method, &prompt, max_tokens)).await?);
     }
     // The free alternative, for honesty: the same model without the demonstrations.
     let plain = match prompt.demos.is_empty() {
@@ -74,12 +71,12 @@ pub async fn run(global: &Global, args: &DemoArgs) -> Result<()> {
         false => {
             let prompt = PromptSetup { demos: Vec::new(), ..prompt.clone() };
             let mut evaluator = Evaluator::new(&plm, &test, &prompt, None, None).await?;
-            Some(measure(global, &mut evaluator, &settings(Method::Base, &prompt, max_tokens)).await?)
+            Some(measure(global, &mut evaluator, &GenerateConfig::greedy(Method::Base, &prompt, max_tokens)).await?)
         }
     };
     if global.json {
         let mut object = table::scores_json(&evaluations);
-        object["summary"] = summary_json(&outcome);
+        object["summary"] = report(&tuned, &valid, begun.elapsed().as_secs_f64())?;
         object["base_without_demonstrations"] = json!(plain.map(|p| p.score));
         object["seconds"] = json!(begun.elapsed().as_secs_f64());
         return engine::print_json(&object);
@@ -92,9 +89,10 @@ pub async fn run(global: &Global, args: &DemoArgs) -> Result<()> {
             s.bleu, s.chrf
         );
     }
-    side_by_side(&test, &evaluations);
+    let chosen = chosen(&evaluations, tuned.adapter.meta.method);
+    side_by_side(&test, &evaluations, chosen);
     let base = [evaluations.first(), plain.as_ref()].into_iter().flatten();
-    println!("{}", verdict(base, best(&evaluations)));
+    println!("{}", verdict(base, chosen));
     println!("done in {:.0} s; nothing left this machine", begun.elapsed().as_secs_f64());
     Ok(())
 }
@@ -104,25 +102,14 @@ fn parse(name: &str, text: &str) -> Result<Dataset> {
     Ok(Dataset::parse(&name, text.as_bytes(), Format::JsonLines, "informal", "formal")?)
 }
 
-async fn build(
-    global: &Global,
-    plm: &Plm<FileSource>,
-    data: &Dataset,
-    prompt: &PromptSetup,
-    title: &str,
-) -> Result<Memory> {
-    let (mode, created) = (ContextMode::TeacherForced, engine::now());
-    let config = BuildConfig { prompt: prompt.clone(), mode, max_tokens: None, half: true, created };
-    Ok(fill(global, plm, data, config, title).await?.0)
+/// What was chosen on the held-out pairs; when that is the model alone, what Gradual Unrolling would do.
+fn chosen(evaluations: &[Evaluation], method: Method) -> Option<&Evaluation> {
+    let of = |wanted: Method| evaluations.iter().find(|e| e.method == wanted);
+    if method.adapted() { of(method) } else { of(Method::PemaGu) }
 }
 
-/// The adapted method with the better text.
-fn best(evaluations: &[Evaluation]) -> Option<&Evaluation> {
-    evaluations.iter().filter(|e| e.method.adapted()).max_by(|a, b| a.score.chrf.total_cmp(&b.score.chrf))
-}
-
-fn side_by_side(test: &Dataset, evaluations: &[Evaluation]) {
-    let (Some(base), Some(adapted)) = (evaluations.first(), best(evaluations)) else { return };
+fn side_by_side(test: &Dataset, evaluations: &[Evaluation], adapted: Option<&Evaluation>) {
+    let (Some(base), Some(adapted)) = (evaluations.first(), adapted) else { return };
     println!("answers side by side (adapted: {})", adapted.method.name());
     for (i, example) in test.examples.iter().enumerate().take(SHOWN) {
         let text = |e: &Evaluation| e.texts.get(i).cloned().unwrap_or_default();

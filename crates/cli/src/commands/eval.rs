@@ -2,11 +2,8 @@
 
 use anyhow::Result;
 use clap::error::ErrorKind;
-use pema::dataset::Dataset;
-use pema::sampling::SamplingConfig;
-use pema::{Evaluation, Evaluator, GenerateConfig, Method, PromptSetup, files};
+use pema::{Evaluation, Evaluator, GenerateConfig, Method, enough_tokens, files};
 use pema_plm::source::ByteSource;
-use pema_plm::tokenizer::Tokenizer;
 use serde_json::json;
 
 use crate::args::{EvalArgs, Global};
@@ -23,7 +20,7 @@ pub async fn run(global: &Global, args: &EvalArgs) -> Result<()> {
     };
     let max_tokens = match args.with.max_tokens {
         Some(n) => n,
-        None => enough_tokens(&loaded.plm.file.tokenizer, &data)?,
+        None => enough_tokens(&loaded.plm, &data.examples)?,
     };
     let mut evaluator =
         Evaluator::new(&loaded.plm, &data, prompt, loaded.adapter.as_ref(), loaded.knn.as_ref()).await?;
@@ -36,7 +33,7 @@ pub async fn run(global: &Global, args: &EvalArgs) -> Result<()> {
         let config = GenerateConfig {
             lambda_max: args.with.lambda_max,
             schedule: args.with.schedule,
-            ..settings(*method, prompt, max_tokens)
+            ..GenerateConfig::greedy(*method, prompt, max_tokens)
         };
         evaluations.push(measure(global, &mut evaluator, &config).await?);
     }
@@ -63,29 +60,6 @@ pub async fn run(global: &Global, args: &EvalArgs) -> Result<()> {
     }
     print!("{}", table::scores(&evaluations));
     Ok(())
-}
-
-/// Greedy decoding as evaluations use it.
-pub fn settings(method: Method, prompt: &PromptSetup, max_tokens: usize) -> GenerateConfig {
-    GenerateConfig {
-        method,
-        lambda_max: None,
-        schedule: None,
-        reference_length: None,
-        max_tokens,
-        sampling: SamplingConfig::default(),
-        stop: prompt.template.stop_string().map(str::to_owned).into_iter().collect(),
-        explain: false,
-    }
-}
-
-/// Room for half as much again as the longest reference: a runaway text is cut, a good one is not.
-pub fn enough_tokens(tokenizer: &Tokenizer, data: &Dataset) -> Result<usize> {
-    let mut longest = 0;
-    for e in &data.examples {
-        longest = longest.max(tokenizer.encode_plain(&e.target)?.len());
-    }
-    Ok((longest * 3 / 2).max(16))
 }
 
 /// One method with a progress bar.

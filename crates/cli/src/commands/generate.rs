@@ -8,7 +8,7 @@ use pema::template::Template;
 use pema::{GenerateConfig, Generator, Method, PromptSetup, Prompter, Written, files};
 use serde_json::{Value, json};
 
-use crate::args::{FieldArgs, GenerateArgs, Global};
+use crate::args::{GenerateArgs, Global};
 use crate::engine;
 use crate::progress::Progress;
 
@@ -16,7 +16,14 @@ use crate::progress::Progress;
 const MAX_TOKENS: usize = 128;
 
 pub async fn run(global: &Global, args: &GenerateArgs) -> Result<()> {
-    let loaded = engine::load(global, &args.with, args.method == Method::Knn).await?;
+    let loaded = engine::load(global, &args.with, args.method == Some(Method::Knn)).await?;
+    // Without an adapter the old default says what is missing.
+    let method = args.method.or(loaded.adapter.as_ref().map(|a| a.meta.method)).unwrap_or(Method::PemaGu);
+    if args.method.is_none() && method == Method::Base && !global.json {
+        eprintln!(
+            "note: the adapter did not help on held-out pairs, so the model writes alone; --method pema asks for it"
+        );
+    }
     // Without adapter, memory or template the user's text is the prompt itself.
     let bare = PromptSetup { template: Template::parse("{input}{target}")?, demos: Vec::new() };
     let setup = loaded.prompt.as_ref();
@@ -25,7 +32,7 @@ pub async fn run(global: &Global, args: &GenerateArgs) -> Result<()> {
     let sampling =
         SamplingConfig { temperature: args.temperature, top_k: args.top_k, top_p: args.top_p, seed: args.seed };
     let config = GenerateConfig {
-        method: args.method,
+        method,
         lambda_max: args.with.lambda_max,
         schedule: args.with.schedule,
         reference_length: args.reference_length,
@@ -67,7 +74,6 @@ pub async fn run(global: &Global, args: &GenerateArgs) -> Result<()> {
 
 /// Inputs alone: a file of inputs needs no targets.
 fn inputs(path: &std::path::Path, args: &GenerateArgs) -> Result<Vec<String>> {
-    let fields = FieldArgs { input_field: args.input_field.clone(), target_field: args.input_field.clone() };
     let text = path.extension().is_some_and(|e| e == "txt");
     let mut inputs: Vec<String> = if text {
         let bytes = files::read(path)?;
@@ -78,7 +84,7 @@ fn inputs(path: &std::path::Path, args: &GenerateArgs) -> Result<Vec<String>> {
             .map(|e| e.input)
             .collect()
     } else {
-        engine::examples(path, &fields)?.examples.into_iter().map(|e| e.input).collect()
+        engine::inputs(path, args.input_field.as_deref())?
     };
     inputs.truncate(args.limit.unwrap_or(usize::MAX));
     Ok(inputs)

@@ -44,6 +44,7 @@ pub async fn run(global: &Global, args: &MemoryArgs) -> Result<()> {
 async fn build(global: &Global, args: &BuildArgs) -> Result<()> {
     let mut data = engine::dataset(&args.data, args.limit)?;
     let demos = demonstrations(args, &mut data)?;
+    pema::files::check_writable(&args.out.join("memory.safetensors"))?;
     let plm = engine::plm(&args.model, engine::device(global).await?).await?;
     let config = BuildConfig {
         prompt: PromptSetup { template: args.template.clone(), demos },

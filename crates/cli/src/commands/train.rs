@@ -21,6 +21,7 @@ pub async fn run(global: &Global, args: &TrainArgs) -> Result<()> {
     let valid = args.valid.as_ref().map(|dir| engine::memory(dir, &model.identity)).transpose()?;
     let config = engine::train_config(&args.train);
     config.check(model.config.hidden)?;
+    files::check_writable(&args.out)?;
     let device = engine::device(global).await?;
     let head = LmHead::load(&model, &device).await?;
     let outcome = train(global, device, head, &memory, valid.as_ref(), config).await?;

@@ -3,7 +3,28 @@
 use super::{Dataset, Format, decode};
 use crate::error::{Error, Result};
 
+/// Field names people use, input and target, likeliest first.
+const NAMES: [(&str, &str); 9] = [
+    ("input", "target"),
+    ("input", "output"),
+    ("prompt", "completion"),
+    ("source", "target"),
+    ("informal", "formal"),
+    ("question", "answer"),
+    ("instruction", "response"),
+    ("en", "de"),
+    ("text", "label"),
+];
+
 impl Dataset {
+    /// The likeliest of a file's fields to be input and target: names people use, else the first two.
+    pub fn guess(fields: &[String]) -> (String, String) {
+        let has = |name: &str| fields.iter().find(|f| f.eq_ignore_ascii_case(name)).cloned();
+        let known = NAMES.iter().find_map(|(input, target)| Some((has(input)?, has(target)?)));
+        let at = |i: usize, otherwise: &str| fields.get(i).cloned().unwrap_or_else(|| otherwise.to_owned());
+        known.unwrap_or_else(|| (at(0, "input"), at(1, "target")))
+    }
+
     /// Names of the fields: the keys of the first JSON object, or the columns of the header; none for
     /// text files.
     ///
@@ -31,6 +52,14 @@ impl Dataset {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn known_names_win_over_their_order() {
+        let guess = |names: [&str; 3]| Dataset::guess(&names.map(str::to_owned));
+        assert_eq!(guess(["id", "Output", "input"]), ("input".to_owned(), "Output".to_owned()));
+        assert_eq!(guess(["facts", "line", "id"]), ("facts".to_owned(), "line".to_owned()));
+        assert_eq!(Dataset::guess(&[]), ("input".to_owned(), "target".to_owned()));
+    }
 
     #[test]
     fn fields_of_every_format() {

@@ -34,14 +34,42 @@ pub fn signature() -> &'static str {
 /// [`Error::UnevenScoring`](crate::error::Error::UnevenScoring) if the lists
 /// differ in length or are empty.
 pub fn chrf<H: AsRef<str>, R: AsRef<str>>(hypotheses: &[H], references: &[R]) -> Result<ChrfScore> {
-    let mut counts = [Counts::default(); MAX_ORDER];
+    let mut counts = ChrfCounts::default();
     for (hypothesis, reference) in paired(hypotheses, references)? {
+        counts += ChrfCounts::of(hypothesis, reference);
+    }
+    Ok(counts.score())
+}
+
+/// What one text adds to the score of a corpus.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ChrfCounts([Counts; MAX_ORDER]);
+
+impl ChrfCounts {
+    /// Counts of one text and its reference.
+    pub fn of(hypothesis: &str, reference: &str) -> ChrfCounts {
         let (hypothesis, reference) = (letters(hypothesis), letters(reference));
-        for (index, count) in counts.iter_mut().enumerate() {
+        let mut counts = ChrfCounts::default();
+        for (index, count) in counts.0.iter_mut().enumerate() {
             count.add(&hypothesis, &reference, index + 1);
         }
+        counts
     }
-    Ok(score(&counts))
+
+    /// chrF2 of the texts counted.
+    pub fn score(&self) -> ChrfScore {
+        score(&self.0)
+    }
+}
+
+impl std::ops::AddAssign for ChrfCounts {
+    fn add_assign(&mut self, other: ChrfCounts) {
+        for (sum, more) in self.0.iter_mut().zip(other.0) {
+            sum.hypothesis += more.hypothesis;
+            sum.reference += more.reference;
+            sum.matched += more.matched;
+        }
+    }
 }
 
 /// Numbers of n-grams of one order over the whole corpus.

@@ -5,9 +5,13 @@
 
 pub mod bleu;
 pub mod chrf;
+mod faults;
+mod resample;
 
 pub use bleu::{BleuScore, bleu};
-pub use chrf::{ChrfScore, chrf};
+pub use chrf::{ChrfCounts, ChrfScore, chrf};
+pub use faults::{Faults, faults};
+pub use resample::{Interval, chrf_gain, chrf_interval};
 
 use std::{collections::HashMap, hash::Hash};
 

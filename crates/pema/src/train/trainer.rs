@@ -11,7 +11,7 @@ use super::config::{Stage1, TrainConfig};
 use super::held_out::{HeldOutScore, choose_lambda};
 use super::network::{Losses, Network, Objective, Parameters, Rate};
 use crate::adapter::transpose;
-use crate::{Adapter, AdapterMeta, Error, Form, Memory, Result};
+use crate::{Adapter, AdapterMeta, Error, Form, Memory, Method, Result};
 
 /// Trains an adapter. The caller owns the loop: to pause it stops calling [`Trainer::step`], to stop
 /// early it calls [`Trainer::finish`], to cancel it drops.
@@ -177,6 +177,7 @@ impl<'a> Trainer<'a> {
         self.network.set_prediction(&parameters)?;
         let score = self.score(usize::MAX).await?;
         let (d, rank) = (self.memory.hidden(), self.config.rank);
+        let schedule = score.map_or_else(Default::default, |s| s.schedule());
         let meta = AdapterMeta {
             identity: self.memory.meta.identity.clone(),
             prompt: self.memory.meta.prompt.clone(),
@@ -184,7 +185,8 @@ impl<'a> Trainer<'a> {
             kappa: self.config.kappa,
             lambda_max: score.map_or(DEFAULT_LAMBDA, |s| s.lambda_max),
             lambda_constant: score.map_or(DEFAULT_LAMBDA, |s| s.lambda_constant),
-            schedule: score.map_or_else(Default::default, |s| s.schedule()),
+            method: Method::of(schedule),
+            schedule,
             seed: self.config.seed,
             software: software.to_owned(),
         };

@@ -1,0 +1,108 @@
+//! `pema lab`: every way on every task, as a report.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+use pema::dataset::Dataset;
+use pema::files;
+use pema_lab::{Lab, LabConfig, Records, Task, Way, first_sentence, html, json, lines};
+
+use crate::args::{CHECKED, Global, LabArgs};
+use crate::engine;
+
+/// Parts of a folder's pairs.
+const PARTS: [&str; 3] = ["train", "valid", "test"];
+/// Endings that are looked for, in this order.
+const ENDINGS: [&str; 3] = ["jsonl", "csv", "tsv"];
+
+pub async fn run(global: &Global, args: &LabArgs) -> Result<()> {
+    let ending = args.out.extension().and_then(|e| e.to_str()).unwrap_or_default();
+    if !["html", "json"].contains(&ending) {
+        bail!("--out {} must end in .html or .json", args.out.display());
+    }
+    files::check_writable(&args.out)?;
+    let tasks = args.data.iter().map(|path| task(args, path)).collect::<Result<Vec<_>>>()?;
+    let plm = engine::plm(&args.model, engine::device(global).await?).await?;
+    let config = LabConfig {
+        ways: if args.methods.is_empty() { Way::all() } else { args.methods.clone() },
+        seeds: args.seeds.max(1),
+        shots: args.shots,
+        checked: CHECKED,
+        software: engine::SOFTWARE.to_owned(),
+    };
+    let mut kept = args.out.clone().into_os_string();
+    kept.push(".records.jsonl");
+    let mut records = Records::open(&PathBuf::from(kept))?;
+    let say = |step: pema_lab::Step<'_>| {
+        if !global.json {
+            eprintln!("{}, seed {}, {}: {}", step.task, step.seed, step.way, step.doing);
+        }
+    };
+    Lab::new(&plm, &config).run(&tasks, &mut records, say).await?;
+    // Other tasks in the same file of records are of other reports.
+    let mut wanted = config.ways.clone();
+    wanted.push(Way::BASE);
+    let shown: Vec<_> = records
+        .all()
+        .iter()
+        .filter(|r| tasks.iter().any(|t| t.name == r.task) && wanted.iter().any(|w| w.to_string() == r.way))
+        .cloned()
+        .collect();
+    let (name, command) = (&plm.file.identity.name, command(args));
+    let report = json(name, &command, &shown);
+    let text = if ending == "html" { html(name, &command, &shown) } else { serde_json::to_string_pretty(&report)? };
+    files::write(&args.out, text.as_bytes())?;
+    if global.json {
+        return engine::print_json(&report);
+    }
+    let all = lines(&shown);
+    println!("{:16} {:22} {:>6} {:>15} {:>6} {:>7} {:>7}", "task", "way", "chrF", "gain", "BLEU", "exact", "NLL");
+    for l in &all {
+        let gain = l.gain.map_or_else(|| "-".to_owned(), |g| format!("{:+.1} ±{:.1}", g.value, (g.high - g.low) / 2.0));
+        let exact = 100.0 * l.exact;
+        println!(
+            "{:16} {:22} {:6.1} {gain:>15} {:6.1} {exact:6.0}% {:7.3}",
+            l.task, l.way, l.chrf.value, l.bleu, l.nll
+        );
+    }
+    println!("{}\nreport written to {}", first_sentence(&all), args.out.display());
+    Ok(())
+}
+
+fn task(args: &LabArgs, path: &Path) -> Result<Task> {
+    let name = path.file_stem().map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned());
+    let mut task = if path.is_dir() {
+        let part = |part: &str| {
+            let file = ENDINGS.iter().map(|e| path.join(format!("{part}.{e}"))).find(|p| p.exists());
+            file.ok_or_else(|| anyhow::anyhow!("{} holds no {part}.jsonl, .csv or .tsv", path.display()))
+        };
+        let [train, held_out, test] = [part(PARTS[0])?, part(PARTS[1])?, part(PARTS[2])?];
+        let read = |file: &Path| -> Result<Dataset> { engine::examples(file, &args.fields) };
+        let template = engine::template(args.template.as_ref(), &train, &args.fields)?;
+        Task { name, train: read(&train)?, held_out: read(&held_out)?, test: read(&test)?, template }
+    } else {
+        let template = engine::template(args.template.as_ref(), path, &args.fields)?;
+        Task::split(name, &engine::examples(path, &args.fields)?, template)?
+    };
+    task.train.examples.truncate(args.limit.unwrap_or(usize::MAX).max(1));
+    task.test.examples.truncate(args.test_limit.unwrap_or(usize::MAX).max(1));
+    Ok(task)
+}
+
+/// The command as somebody else would type it, without this machine's folders.
+fn command(args: &LabArgs) -> String {
+    let short = |p: &Path| p.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
+    let data: Vec<String> = args.data.iter().map(|p| short(p)).collect();
+    let ways: Vec<String> = args.methods.iter().map(Way::to_string).collect();
+    let mut text = format!("pema lab --model {} --data {} --seeds {}", short(&args.model), data.join(" "), args.seeds);
+    if !ways.is_empty() {
+        text += &format!(" --methods {}", ways.join(","));
+    }
+    if let Some(n) = args.limit {
+        text += &format!(" --limit {n}");
+    }
+    if let Some(n) = args.test_limit {
+        text += &format!(" --test-limit {n}");
+    }
+    text + &format!(" --shots {} --out {}", args.shots, short(&args.out))
+}

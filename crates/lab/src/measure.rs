@@ -1,0 +1,340 @@
+//! Measures what is not yet in the records.
+
+use std::time::Instant;
+
+use pema::metrics::{chrf_gain, chrf_interval, faults};
+use pema::schedule::Schedule;
+use pema::template::Demo;
+use pema::train::{Recipe, TrainConfig};
+use pema::{
+    Adapter, BuildConfig, Builder, ContextMode, Evaluator, Form, GenerateConfig, Knn, KnnConfig, Memory, Method,
+    PromptSetup, Shots, Trainer, TuneConfig, enough_tokens, tune,
+};
+use pema_plm::Plm;
+use pema_plm::source::ByteSource;
+use sha2::{Digest, Sha256};
+
+use crate::record::{Record, Records, Seconds};
+use crate::{Result, Task, Way};
+
+/// What to measure.
+#[derive(Debug, Clone)]
+pub struct LabConfig {
+    /// Ways.
+    pub ways: Vec<Way>,
+    /// Seeds 1 to this.
+    pub seeds: u64,
+    /// Demonstrations of the ways that show some: the first so many training pairs.
+    pub shots: usize,
+    /// Held-out pairs that the default checks itself on.
+    pub checked: usize,
+    /// Name and version of the program.
+    pub software: String,
+}
+
+/// What is being done, for a progress line.
+#[derive(Debug)]
+pub struct Step<'a> {
+    /// Task.
+    pub task: &'a str,
+    /// Way.
+    pub way: Way,
+    /// Seed.
+    pub seed: u64,
+    /// What.
+    pub doing: &'static str,
+}
+
+/// Measures with one model.
+#[derive(Debug)]
+pub struct Lab<'a, S> {
+    plm: &'a Plm<S>,
+    config: &'a LabConfig,
+}
+
+/// What several ways of one task, seed and prompt share.
+struct Ground {
+    prompt: PromptSetup,
+    memories: Option<[Memory; 2]>,
+    adapters: Vec<Adapter>,
+    build: f64,
+    train: Vec<f64>,
+    peak: u64,
+}
+
+/// Temperatures and weights that kNN is chosen among.
+const TEMPERATURES: [f32; 4] = [10.0, 30.0, 100.0, 300.0];
+const WEIGHTS: [f32; 6] = [0.05, 0.1, 0.2, 0.4, 0.6, 0.8];
+
+impl<'a, S: ByteSource> Lab<'a, S> {
+    /// A lab.
+    pub fn new(plm: &'a Plm<S>, config: &'a LabConfig) -> Lab<'a, S> {
+        Lab { plm, config }
+    }
+
+    /// Measures every way on every task with every seed, except what `records` holds. The model alone
+    /// without demonstrations is always measured, since the others are compared with it.
+    ///
+    /// # Errors
+    /// Of the engine, and of the file of records; what was measured before stays.
+    pub async fn run(&self, tasks: &[Task], records: &mut Records, mut on: impl FnMut(Step<'_>)) -> Result<()> {
+        let mut ways: Vec<Way> = Way::all();
+        ways.retain(|w| *w == Way::BASE || self.config.ways.contains(w));
+        for task in tasks {
+            for seed in 1..=self.config.seeds {
+                let mut grounds = [None, None];
+                for way in &ways {
+                    let key = self.key(task, *way, seed);
+                    if records.get(&key).is_some() {
+                        continue;
+                    }
+                    let mut say = |doing| on(Step { task: &task.name, way: *way, seed, doing });
+                    let base = records.get(&self.key(task, Way::BASE, seed)).cloned();
+                    let record = match *way {
+                        Way::Default => self.tuned(task, seed, key, base.as_ref(), &mut say).await?,
+                        Way::Plain { form, method, shots } => {
+                            let ground = grounds[usize::from(shots)].get_or_insert_with(|| self.ground(task, shots));
+                            self.prepare(task, seed, form, method, ground, &mut say).await?;
+                            self.plain(task, *way, seed, key, base.as_ref(), ground, &mut say).await?
+                        }
+                    };
+                    records.push(record)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Everything the numbers depend on. Ways that draw nothing are the same for every seed, and yet are
+    /// measured for each: that costs little and keeps the table whole.
+    fn key(&self, task: &Task, way: Way, seed: u64) -> String {
+        let c = self.config;
+        let mut hash = Sha256::new();
+        let sizes = (c.shots, c.checked);
+        let model = &self.plm.file.identity.sha256;
+        let text = format!("{model} {} {way} {seed} {sizes:?} {}", task.hash(), c.software);
+        hash.update(text.as_bytes());
+        hash.finalize().iter().take(12).map(|b| format!("{b:02x}")).collect()
+    }
+
+    fn ground(&self, task: &Task, shots: bool) -> Ground {
+        let most = if shots { self.config.shots.min(task.train.examples.len() / 2) } else { 0 };
+        let demos = task.train.examples.iter().take(most).map(Demo::from).collect();
+        let prompt = PromptSetup { template: task.template.clone(), demos };
+        Ground { prompt, memories: None, adapters: Vec::new(), build: 0.0, train: Vec::new(), peak: 0 }
+    }
+
+    /// Builds and trains what a method needs and the ground lacks.
+    async fn prepare(
+        &self,
+        task: &Task,
+        seed: u64,
+        form: Form,
+        method: Method,
+        ground: &mut Ground,
+        say: &mut impl FnMut(&'static str),
+    ) -> Result<()> {
+        if method == Method::Base {
+            return Ok(());
+        }
+        if ground.memories.is_none() {
+            say("memory");
+            let begun = Instant::now();
+            let mut rest = task.train.clone();
+            rest.examples.drain(..ground.prompt.demos.len());
+            ground.memories =
+                Some([self.build(&rest, &ground.prompt).await?, self.build(&task.held_out, &ground.prompt).await?]);
+            ground.build = begun.elapsed().as_secs_f64();
+        }
+        let known = ground.adapters.iter().any(|a| a.form == form);
+        if let (true, false, Some([memory, held_out])) = (method.adapted(), known, &ground.memories) {
+            say("training");
+            let begun = Instant::now();
+            let config = TrainConfig { seed, ..TrainConfig::of(Recipe::Recommended, Some(form)) };
+            let (device, head) = (self.plm.device.clone(), self.plm.head.clone());
+            let mut trainer = Trainer::new(device, head, memory, Some(held_out), config).await?;
+            while trainer.step().await?.is_some() {}
+            let (adapter, summary) = trainer.finish(&self.config.software).await?;
+            ground.adapters.push(adapter);
+            ground.train.push(begun.elapsed().as_secs_f64());
+            ground.peak = ground.peak.max(summary.peak_bytes);
+        }
+        Ok(())
+    }
+
+    async fn build(&self, data: &pema::dataset::Dataset, prompt: &PromptSetup) -> Result<Memory> {
+        let (mode, created) = (ContextMode::TeacherForced, String::new());
+        let config = BuildConfig { prompt: prompt.clone(), mode, max_tokens: None, half: true, created };
+        let mut builder = Builder::new(self.plm, data, config)?;
+        while builder.step().await?.is_some() {}
+        Ok(builder.finish())
+    }
+
+    async fn plain(
+        &self,
+        task: &Task,
+        way: Way,
+        seed: u64,
+        key: String,
+        base: Option<&Record>,
+        ground: &Ground,
+        say: &mut impl FnMut(&'static str),
+    ) -> Result<Record> {
+        let Way::Plain { form, method, .. } = way else {
+            return Err(pema::Error::Empty { file: way.to_string() }.into());
+        };
+        let at = ground.adapters.iter().position(|a| a.form == form).filter(|_| method.adapted());
+        let adapter = at.map(|at| &ground.adapters[at]);
+        let mut seconds = Seconds { train: at.map_or(0.0, |at| ground.train[at]), ..Seconds::default() };
+        seconds.build = if method == Method::Base { 0.0 } else { ground.build };
+        let mut note = format!("{} demonstrations", ground.prompt.demos.len());
+        let knn = match (&ground.memories, method) {
+            (Some([memory, _]), Method::Knn) => {
+                say("choosing neighbours");
+                let begun = Instant::now();
+                let config = self.neighbours(task, &ground.prompt, memory).await?;
+                seconds.choose = begun.elapsed().as_secs_f64();
+                note +=
+                    &format!(", {} neighbours, temperature {}, lambda {}", config.k, config.temperature, config.lambda);
+                Some(Knn::new(&self.plm.device, memory, config)?)
+            }
+            _ => None,
+        };
+        if let Some(a) = adapter {
+            let lambda = if method == Method::Pema { a.meta.lambda_constant } else { a.meta.lambda_max };
+            note += &format!(", lambda {lambda}");
+        }
+        let config = |n| GenerateConfig::greedy(method, &ground.prompt, n);
+        say("writing");
+        self.measure(
+            task,
+            way,
+            seed,
+            key,
+            base,
+            &ground.prompt,
+            adapter,
+            knn.as_ref(),
+            config,
+            seconds,
+            ground.peak,
+            note,
+        )
+        .await
+    }
+
+    async fn tuned(
+        &self,
+        task: &Task,
+        seed: u64,
+        key: String,
+        base: Option<&Record>,
+        say: &mut impl FnMut(&'static str),
+    ) -> Result<Record> {
+        let config = TuneConfig {
+            template: task.template.clone(),
+            shots: Shots::Auto,
+            train: TrainConfig { seed, ..TrainConfig::recommended() },
+            mode: ContextMode::TeacherForced,
+            checked: self.config.checked,
+            created: String::new(),
+            software: self.config.software.clone(),
+        };
+        let (mut seconds, mut last, mut since) = (Seconds::default(), "", Instant::now());
+        let tuned = tune(self.plm, &task.train, &task.held_out, &config, |progress| {
+            let (doing, spent) = match progress {
+                pema::TuneProgress::Demonstrations { .. } => ("choosing demonstrations", &mut seconds.choose),
+                pema::TuneProgress::Memory { .. } => ("memory", &mut seconds.build),
+                pema::TuneProgress::Train(_) => ("training", &mut seconds.train),
+                pema::TuneProgress::Check { .. } => ("checking", &mut seconds.choose),
+            };
+            *spent += since.elapsed().as_secs_f64();
+            since = Instant::now();
+            if last != doing {
+                say(doing);
+                last = doing;
+            }
+        })
+        .await?;
+        let meta = &tuned.adapter.meta;
+        let verdict = tuned.verdict.as_ref().map_or_else(String::new, ToString::to_string);
+        let note = format!("{} demonstrations; {verdict}", tuned.prompt.demos.len());
+        let method = meta.method;
+        let config = |n| GenerateConfig::greedy(method, &tuned.prompt, n);
+        say("writing");
+        let (adapter, peak) = (Some(&tuned.adapter), tuned.summary.peak_bytes);
+        self.measure(task, Way::Default, seed, key, base, &tuned.prompt, adapter, None, config, seconds, peak, note)
+            .await
+    }
+
+    /// Temperature and weight with the lowest held-out loss.
+    async fn neighbours(&self, task: &Task, prompt: &PromptSetup, memory: &Memory) -> Result<KnnConfig> {
+        let mut best = (f64::INFINITY, KnnConfig::default());
+        for temperature in TEMPERATURES {
+            let config = KnnConfig { temperature, ..KnnConfig::default() };
+            let knn = Knn::new(&self.plm.device, memory, config)?;
+            let mut evaluator = Evaluator::new(self.plm, &task.held_out, prompt, None, Some(&knn)).await?;
+            for lambda in WEIGHTS {
+                let tried =
+                    GenerateConfig { lambda_max: Some(lambda), ..GenerateConfig::greedy(Method::Knn, prompt, 1) };
+                let nll = evaluator.nll(&tried).await?;
+                if nll < best.0 {
+                    best = (nll, KnnConfig { lambda, ..config });
+                }
+            }
+        }
+        Ok(best.1)
+    }
+
+    async fn measure(
+        &self,
+        task: &Task,
+        way: Way,
+        seed: u64,
+        key: String,
+        base: Option<&Record>,
+        prompt: &PromptSetup,
+        adapter: Option<&Adapter>,
+        knn: Option<&Knn>,
+        config: impl Fn(usize) -> GenerateConfig,
+        seconds: Seconds,
+        peak: u64,
+        note: String,
+    ) -> Result<Record> {
+        let config = config(enough_tokens(self.plm, &task.test.examples)?);
+        debug_assert_ne!(config.schedule, Some(Schedule::ReferenceCode), "no way takes the references' length");
+        self.plm.device.memory().reset_peak();
+        let mut evaluator = Evaluator::new(self.plm, &task.test, prompt, adapter, knn).await?;
+        let begun = Instant::now();
+        let evaluation = evaluator.run(&config, |_| {}).await?;
+        let seconds = Seconds { write: begun.elapsed().as_secs_f64(), ..seconds };
+        let left_out = evaluator.left_out();
+        let kept = task.test.examples.iter().filter(|e| !left_out.contains(&e.line));
+        let (inputs, targets): (Vec<&str>, Vec<&str>) = kept.map(|e| (e.input.as_str(), e.target.as_str())).unzip();
+        let texts = &evaluation.texts;
+        let of_base: Option<Vec<&str>> = base.map(|b| b.texts.iter().map(|t| t[2].as_str()).collect());
+        let gain = match &of_base {
+            Some(of_base) if of_base.len() == texts.len() => Some(chrf_gain(of_base, texts, &targets)?),
+            _ => None,
+        };
+        let triples =
+            inputs.iter().zip(&targets).zip(texts).map(|((i, t), w)| [(*i).to_owned(), (*t).to_owned(), w.clone()]);
+        Ok(Record {
+            key,
+            task: task.name.clone(),
+            pairs: [task.train.examples.len(), task.held_out.examples.len(), texts.len()],
+            way: way.to_string(),
+            seed,
+            nll: evaluation.score.nll,
+            bleu: evaluation.score.bleu,
+            chrf: chrf_interval(texts, &targets)?,
+            gain,
+            exact: evaluation.score.exact,
+            faults: faults(&inputs, texts, &targets)?,
+            seconds,
+            peak_bytes: [peak, self.plm.device.memory().peak()],
+            note,
+            texts: triples.collect(),
+        })
+    }
+}

@@ -1,0 +1,237 @@
+//! Whether an adapter helps, judged by texts: ways to use it are tried on held-out pairs, and the best
+//! becomes the adapter's own. When none beats the model, the model alone does, and the reason is named.
+
+use serde::Serialize;
+
+use crate::Result;
+use crate::adapter::Adapter;
+use crate::generate::{GenerateConfig, Method};
+use crate::metrics::{Faults, Interval, chrf_gain, faults};
+use crate::prompt::PromptSetup;
+use crate::schedule::Schedule;
+
+/// A way to write with what was trained.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Mix {
+    /// Who has a say.
+    pub method: Method,
+    /// Weight of the adapter, at the first token under Gradual Unrolling; 0 for the model alone.
+    pub lambda: f32,
+}
+
+/// What a way of writing wrote.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tried {
+    /// The way.
+    pub mix: Mix,
+    /// Its texts, in the order of the pairs.
+    pub texts: Vec<String>,
+}
+
+/// What the tries say.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Verdict {
+    /// The way that wrote best.
+    pub chosen: Mix,
+    /// chrF2 that the best way with the adapter gains over the model alone, same prompt.
+    pub gain: Interval,
+    /// Held-out pairs it was judged on.
+    pub pairs: usize,
+    /// Why the adapter does not help; `None` when it does.
+    pub reason: Option<Reason>,
+}
+
+/// Why an adapter does not help.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reason {
+    /// It says the same again.
+    Repetition,
+    /// It loses words that should be copied.
+    CopyingLost,
+    /// The model itself writes far more or far less than the targets.
+    TemplateMismatch,
+    /// There were too few examples to learn from.
+    TooFewExamples,
+    /// None of these.
+    NothingLearnt,
+}
+
+/// Examples below which little can be learnt.
+const FEW: usize = 50;
+/// Worsening of a rate that is the likely cause.
+const CLEARLY: f64 = 0.04;
+/// Length of texts, against the references, at which the prompt is at fault.
+const LENGTHS: std::ops::Range<f64> = 0.5..2.0;
+/// A weight that is tried beside the one of the lowest loss.
+const HALF: f32 = 0.5;
+/// Weights nearer than this are one try.
+const SAME: f32 = 0.15;
+
+impl Mix {
+    /// The model alone.
+    pub const BASE: Mix = Mix { method: Method::Base, lambda: 0.0 };
+
+    /// Ways worth trying: the model alone, and the adapter with the weights of the lowest held-out loss,
+    /// with half, and in full.
+    pub fn worth_trying(adapter: &Adapter) -> Vec<Mix> {
+        let m = &adapter.meta;
+        let mut all = vec![Mix::BASE];
+        for (method, lambdas) in
+            [(Method::Pema, [m.lambda_constant, HALF, 1.0]), (Method::PemaGu, [m.lambda_max, 1.0, 1.0])]
+        {
+            for lambda in lambdas {
+                if !all.iter().any(|other: &Mix| other.method == method && (other.lambda - lambda).abs() < SAME) {
+                    all.push(Mix { method, lambda });
+                }
+            }
+        }
+        all
+    }
+
+    /// Greedy decoding in this way.
+    pub fn config(&self, prompt: &PromptSetup, max_tokens: usize) -> GenerateConfig {
+        let lambda_max = self.method.adapted().then_some(self.lambda);
+        GenerateConfig { lambda_max, ..GenerateConfig::greedy(self.method, prompt, max_tokens) }
+    }
+}
+
+/// Chooses among ways that were tried, the model alone being the first of them. `trained_on` examples.
+///
+/// # Errors
+/// [`Error::UnevenScoring`](crate::Error::UnevenScoring) when texts are missing or nothing was tried.
+pub fn decide(tried: &[Tried], inputs: &[String], references: &[String], trained_on: usize) -> Result<Verdict> {
+    let none: [String; 0] = [];
+    let base = tried.iter().find(|t| t.mix == Mix::BASE).map_or(&none[..], |t| &t.texts);
+    let mut best: Option<(&Tried, Interval)> = None;
+    for way in tried.iter().filter(|t| t.mix.method.adapted()) {
+        let gain = chrf_gain(base, &way.texts, references)?;
+        if best.as_ref().is_none_or(|(_, b)| gain.value > b.value) {
+            best = Some((way, gain));
+        }
+    }
+    let Some((best, gain)) = best else {
+        return Err(crate::Error::UnevenScoring { hypotheses: tried.len(), references: references.len() });
+    };
+    let (chosen, reason) = match gain.value > 0.0 {
+        true => (best.mix, None),
+        false => {
+            let [before, after] = [faults(inputs, base, references)?, faults(inputs, &best.texts, references)?];
+            (Mix::BASE, Some(reason(&before, &after, trained_on)))
+        }
+    };
+    Ok(Verdict { chosen, gain, pairs: references.len(), reason })
+}
+
+fn reason(before: &Faults, after: &Faults, trained_on: usize) -> Reason {
+    if after.repeated - before.repeated > CLEARLY {
+        Reason::Repetition
+    } else if after.dropped - before.dropped > CLEARLY {
+        Reason::CopyingLost
+    } else if trained_on < FEW {
+        Reason::TooFewExamples
+    } else if !LENGTHS.contains(&before.length_ratio) {
+        Reason::TemplateMismatch
+    } else {
+        Reason::NothingLearnt
+    }
+}
+
+impl Verdict {
+    /// Makes the chosen way the adapter's own.
+    pub fn apply(&self, adapter: &mut Adapter) {
+        let m = &mut adapter.meta;
+        m.method = self.chosen.method;
+        match self.chosen.method {
+            Method::Pema => (m.lambda_constant, m.schedule) = (self.chosen.lambda, Schedule::Constant),
+            Method::PemaGu => (m.lambda_max, m.schedule) = (self.chosen.lambda, Schedule::Paper),
+            Method::Base | Method::Knn => {}
+        }
+    }
+}
+
+impl std::fmt::Display for Verdict {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (g, n) = (&self.gain, self.pairs);
+        let range =
+            format!("{:+.1} chrF on {n} held-out pairs, 95 % between {:+.1} and {:+.1}", g.value, g.low, g.high);
+        let way = match self.chosen.method {
+            Method::PemaGu => format!("Gradual Unrolling, lambda_max {}", self.chosen.lambda),
+            _ => format!("lambda {}", self.chosen.lambda),
+        };
+        match self.reason {
+            None if g.above(0.0) => write!(f, "the adapter helps ({range}); it will be used with {way}"),
+            None => write!(
+                f,
+                "the adapter seems to help, but so few pairs cannot prove it ({range}); it will be used with {way}"
+            ),
+            Some(reason) => write!(
+                f,
+                "the adapter does not help ({range}): {}. The model alone will be used until you ask for the adapter by name",
+                reason.advice()
+            ),
+        }
+    }
+}
+
+impl Reason {
+    /// The reason and what to do, for the user.
+    pub fn advice(self) -> &'static str {
+        match self {
+            Reason::Repetition => "it repeats itself; a smaller weight, fewer steps or more pairs may cure that",
+            Reason::CopyingLost => {
+                "it loses words that should be copied from the input; more demonstrations in the prompt usually cure that"
+            }
+            Reason::TemplateMismatch => {
+                "the model alone writes texts of quite another length than yours, so the prompt is likely at fault; try another template or more demonstrations"
+            }
+            Reason::TooFewExamples => "there were too few pairs to learn from; a few hundred are usually enough",
+            Reason::NothingLearnt => {
+                "your pairs share little that can be learnt at the model's last layer; demonstrations alone may be the better way"
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(list: &[&str]) -> Vec<String> {
+        list.iter().map(|t| (*t).to_owned()).collect()
+    }
+
+    fn judged(adapted: &[&str], trained_on: usize) -> Verdict {
+        let inputs = texts(&["anna pays 24 now", "bob sells apples", "cara reads books", "dan eats soup"]);
+        let wanted = texts(&["Anna pays 24 now.", "Bob sells apples.", "Cara reads books.", "Dan eats soup."]);
+        let base = texts(&["anna pays 24 now", "bob sells apples", "cara reads books", "dan eats soup"]);
+        let pema = Mix { method: Method::Pema, lambda: 0.8 };
+        let tried = [Tried { mix: Mix::BASE, texts: base }, Tried { mix: pema, texts: texts(adapted) }];
+        decide(&tried, &inputs, &wanted, trained_on).unwrap()
+    }
+
+    #[test]
+    fn a_better_adapter_is_chosen_and_said_to_help() {
+        let verdict = judged(&["Anna pays 24 now.", "Bob sells apples.", "Cara reads books.", "Dan eats soup."], 400);
+        assert_eq!((verdict.chosen.method, verdict.chosen.lambda, verdict.reason), (Method::Pema, 0.8, None));
+        assert!(verdict.to_string().starts_with("the adapter helps"), "{verdict}");
+    }
+
+    #[test]
+    fn a_worse_one_is_never_chosen_and_the_reason_is_named() {
+        let lost = judged(&["Pays now.", "Sells.", "Reads.", "Eats."], 400);
+        assert_eq!((lost.chosen, lost.reason), (Mix::BASE, Some(Reason::CopyingLost)));
+        assert!(lost.to_string().contains("does not help") && lost.to_string().contains("copied"), "{lost}");
+        let again = judged(&["anna pays 24 now pays 24 now pays 24 now", "bob sells", "cara reads", "dan eats"], 400);
+        assert_eq!(again.reason, Some(Reason::Repetition));
+        let same = judged(&["anna pays 24 now", "bob sells apples", "cara reads books", "dan eats soup"], 400);
+        assert_eq!((same.chosen, same.reason), (Mix::BASE, Some(Reason::NothingLearnt)));
+        let few = judged(&["anna pays 24 now", "bob sells apples", "cara reads books", "dan eats soup"], 20);
+        assert_eq!(few.reason, Some(Reason::TooFewExamples));
+    }
+
+    #[test]
+    fn without_a_try_there_is_no_verdict() {
+        assert!(decide(&[], &[], &[], 100).is_err());
+    }
+}

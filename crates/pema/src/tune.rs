@@ -1,0 +1,172 @@
+//! The whole job in one call, with everything chosen that can be: demonstrations, memory, training, and
+//! the way to write, checked on held-out texts.
+
+use pema_plm::Plm;
+use pema_plm::source::ByteSource;
+
+use crate::build::{BuildConfig, BuildProgress, Builder};
+use crate::dataset::Dataset;
+use crate::demonstrations::{DemoSet, Shots, choose_demonstrations, enough_tokens};
+use crate::evaluate::Evaluator;
+use crate::guard::{Mix, Tried, Verdict, decide};
+use crate::memory::{ContextMode, Memory};
+use crate::prompt::PromptSetup;
+use crate::template::{Demo, Template};
+use crate::train::{StepReport, Summary, TrainConfig, Trainer};
+use crate::{Adapter, Error, Result};
+
+/// What to tune, and what is not left to the program.
+#[derive(Debug, Clone)]
+pub struct TuneConfig {
+    /// How a prompt is written.
+    pub template: Template,
+    /// Demonstrations.
+    pub shots: Shots,
+    /// Training.
+    pub train: TrainConfig,
+    /// How contexts are made.
+    pub mode: ContextMode,
+    /// Held-out pairs that are written to choose and to check; 0 trusts the held-out loss instead.
+    pub checked: usize,
+    /// Text for the memory's `created`.
+    pub created: String,
+    /// Name and version of the program, for the adapter.
+    pub software: String,
+}
+
+/// Where it stands.
+#[derive(Debug)]
+pub enum TuneProgress<'a> {
+    /// A set of demonstrations was judged.
+    Demonstrations {
+        /// Judgements so far.
+        done: usize,
+        /// Judgements in all.
+        of: usize,
+        /// The set.
+        set: &'a DemoSet,
+    },
+    /// The memory grows.
+    Memory {
+        /// Whether it is that of the held-out pairs.
+        held_out: bool,
+        /// How far.
+        progress: BuildProgress,
+    },
+    /// A training step was done.
+    Train(&'a StepReport),
+    /// A held-out text was written.
+    Check {
+        /// In which way.
+        mix: Mix,
+        /// Texts so far.
+        done: usize,
+        /// Texts in all.
+        of: usize,
+    },
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub struct Tuned {
+    /// Template and demonstrations.
+    pub prompt: PromptSetup,
+    /// The memory that was trained on.
+    pub memory: Memory,
+    /// The memory of the held-out pairs.
+    pub held_out: Memory,
+    /// The adapter, told how to write.
+    pub adapter: Adapter,
+    /// How training went.
+    pub summary: Summary,
+    /// What was written to check it; empty without a check.
+    pub tried: Vec<Tried>,
+    /// What that says; `None` without a check.
+    pub verdict: Option<Verdict>,
+    /// Lines that were left out because they are too long, training and held-out pairs.
+    pub left_out: [Vec<usize>; 2],
+}
+
+/// Tunes on `train`, chooses and checks on `held_out`.
+pub async fn tune<S: ByteSource>(
+    plm: &Plm<S>,
+    train: &Dataset,
+    held_out: &Dataset,
+    config: &TuneConfig,
+    mut on: impl FnMut(TuneProgress<'_>),
+) -> Result<Tuned> {
+    let demos = match config.shots {
+        Shots::First(n) if n >= train.examples.len() => {
+            let range = format!("fewer than the {} examples of {}", train.examples.len(), train.name);
+            return Err(Error::BadSetting { setting: "shots", value: n.to_string(), range });
+        }
+        Shots::First(n) => train.examples[..n].iter().map(Demo::from).collect(),
+        Shots::Auto => {
+            let seed = config.train.seed;
+            choose_demonstrations(plm, train, held_out, &config.template, seed, |done, of, set| {
+                on(TuneProgress::Demonstrations { done, of, set });
+            })
+            .await?
+            .demos
+        }
+    };
+    let prompt = PromptSetup { template: config.template.clone(), demos };
+    let mut rest = train.clone();
+    rest.examples.retain(|e| !prompt.demos.iter().any(|d| d.input == e.input && d.target == e.target));
+    if rest.examples.is_empty() {
+        return Err(Error::Empty { file: train.name.clone() });
+    }
+    let mut built = Vec::new();
+    for (part, data) in [&rest, held_out].into_iter().enumerate() {
+        let created = config.created.clone();
+        let build = BuildConfig { prompt: prompt.clone(), mode: config.mode, max_tokens: None, half: true, created };
+        let mut builder = Builder::new(plm, data, build)?;
+        while let Some(progress) = builder.step().await? {
+            on(TuneProgress::Memory { held_out: part == 1, progress });
+        }
+        let left_out = std::mem::take(&mut builder.too_long);
+        built.push((builder.finish(), left_out));
+    }
+    let (Some((held, held_left_out)), Some((memory, left_out))) = (built.pop(), built.pop()) else {
+        return Err(Error::Empty { file: train.name.clone() });
+    };
+    let (device, head) = (plm.device.clone(), plm.head.clone());
+    let mut trainer = Trainer::new(device, head, &memory, Some(&held), config.train.clone()).await?;
+    while let Some(step) = trainer.step().await? {
+        on(TuneProgress::Train(&step));
+    }
+    let (mut adapter, summary) = trainer.finish(&config.software).await?;
+    let (mut tried, mut verdict) = (Vec::new(), None);
+    if config.checked > 0 {
+        let mut checked = held_out.clone();
+        checked.examples.retain(|e| !held_left_out.contains(&e.line));
+        checked.examples.truncate(config.checked);
+        tried = check(plm, &checked, &prompt, &adapter, &mut on).await?;
+        let (inputs, targets): (Vec<String>, Vec<String>) =
+            checked.examples.iter().map(|e| (e.input.clone(), e.target.clone())).unzip();
+        let found = decide(&tried, &inputs, &targets, memory.examples())?;
+        found.apply(&mut adapter);
+        verdict = Some(found);
+    }
+    Ok(Tuned { prompt, memory, held_out: held, adapter, summary, tried, verdict, left_out: [left_out, held_left_out] })
+}
+
+async fn check<S: ByteSource>(
+    plm: &Plm<S>,
+    pairs: &Dataset,
+    prompt: &PromptSetup,
+    adapter: &Adapter,
+    on: &mut impl FnMut(TuneProgress<'_>),
+) -> Result<Vec<Tried>> {
+    let ways = Mix::worth_trying(adapter);
+    let of = ways.len() * pairs.examples.len();
+    let max_tokens = enough_tokens(plm, &pairs.examples)?;
+    let evaluator = Evaluator::new(plm, pairs, prompt, Some(adapter), None).await?;
+    let mut tried: Vec<Tried> = Vec::new();
+    for mix in ways {
+        let before = tried.len() * pairs.examples.len();
+        let told = |done: usize| on(TuneProgress::Check { mix, done: before + done, of });
+        tried.push(Tried { mix, texts: evaluator.texts(&mix.config(prompt, max_tokens), told).await? });
+    }
+    Ok(tried)
+}

@@ -1,0 +1,88 @@
+//! `pema tune` and `pema lab`: what they write, and that what was chosen is what is used.
+
+use serde_json::{Value, json};
+
+use crate::program::{Place, QUICK};
+
+fn tune() -> String {
+    format!("tune --model tiny.gguf --data train.jsonl --valid valid.jsonl --out t --checked 4 {QUICK}")
+}
+
+#[test]
+fn tuning_keeps_everything_and_the_chosen_way_is_the_one_that_writes() {
+    let place = Place::new();
+    let report = place.json(&tune(), &[]);
+    for name in ["t/memory/memory.safetensors", "t/held-out/memory.safetensors", "t/adapter.safetensors"] {
+        assert!(place.path(name).exists(), "{name}");
+    }
+    let kept: Value = serde_json::from_slice(&place.read("t/report.json")).unwrap();
+    assert_eq!((&kept["method"], &kept["sentence"]), (&report["method"], &report["sentence"]));
+    let tried = report["tried"].as_array().unwrap();
+    assert_eq!((tried[0]["method"].as_str(), tried[0]["lambda"].as_f64()), (Some("base"), Some(0.0)));
+    assert!(tried.len() >= 4, "{report}");
+    // The way with the best text is chosen, and the model alone when that is it.
+    let chrf = |way: &Value| way["chrf"].as_f64().unwrap();
+    let best = tried.iter().max_by(|a, b| chrf(a).total_cmp(&chrf(b))).unwrap();
+    let chosen = if chrf(best) > chrf(&tried[0]) { &best["method"] } else { &json!("base") };
+    assert_eq!(&report["method"], chosen, "{report}");
+    assert_eq!(report["verdict"]["reason"].is_null(), chosen != "base", "{report}");
+
+    let write = "generate --model tiny.gguf --adapter t/adapter.safetensors --max-tokens 8 --explain";
+    let prompt = ["--prompt", "hey, Anna wants apples"];
+    let named = place.json(&format!("{write} --method {}", chosen.as_str().unwrap()), &prompt);
+    assert_eq!(place.json(write, &prompt), named, "unasked, the chosen way writes");
+    let lambda = named["explain"][0]["lambda"].as_f64().unwrap();
+    let best_lambda = if chosen == "base" { 0.0 } else { best["lambda"].as_f64().unwrap() };
+    assert!((lambda - best_lambda).abs() < 1e-6, "{lambda} is not the chosen {best_lambda}");
+}
+
+#[test]
+fn demonstrations_are_chosen_left_out_of_the_memory_and_the_same_for_the_same_seed() {
+    let place = Place::new();
+    let template = ["--template", "{input}={target}"];
+    let report = place.json(&tune(), &template);
+    let shots = report["shots"].as_u64().unwrap();
+    assert!(shots <= 6, "at most a quarter of 24 pairs: {report}");
+    let info = place.json("memory info t/memory", &[]);
+    assert_eq!(info["examples"].as_u64(), Some(24 - shots));
+    let again = place.json(&tune().replace("--out t ", "--out u "), &template);
+    assert_eq!((&again["tried"], &again["shots"]), (&report["tried"], &report["shots"]));
+    assert_eq!(place.read("t/memory/memory.safetensors").len(), place.read("u/memory/memory.safetensors").len());
+    let fixed = place.json(&format!("{} --shots 3", tune()), &template);
+    assert_eq!(fixed["shots"], 3);
+    let many = place.pema(&format!("{} --shots 24", tune()));
+    many.refused(2, &["shots is 24", "fewer than the 24 examples"]);
+}
+
+#[test]
+fn a_place_that_takes_nothing_is_refused_before_the_work() {
+    let place = Place::new();
+    place.write("t", "a file in the way");
+    let run = place.pema(&tune()).refused(1, &["t/", "cannot write"]);
+    assert!(!run.err.contains("memory "), "{run:?}");
+}
+
+#[test]
+fn a_lab_measures_every_way_once_and_reports_it() {
+    let place = Place::new();
+    let lab = "lab --model tiny.gguf --data train.jsonl --shots 2 --methods base,knn,residual+shots,default";
+    let report = place.json(&format!("{lab} --out r.json"), &[]);
+    let lines = report["lines"].as_array().unwrap();
+    let ways: Vec<&str> = lines.iter().map(|l| l["way"].as_str().unwrap()).collect();
+    assert_eq!(ways, ["base", "knn", "residual+shots", "default"]);
+    for line in lines {
+        let chrf = &line["chrf"];
+        assert!(chrf["low"].as_f64() <= chrf["value"].as_f64() && chrf["value"].as_f64() <= chrf["high"].as_f64());
+        assert_eq!(line["gain"].is_null(), line["way"] == "base", "{line}");
+    }
+    let kept = place.read("r.json.records.jsonl");
+    let again = place.json(&format!("{lab} --out r.json"), &[]);
+    assert_eq!((&again["records"], place.read("r.json.records.jsonl")), (&report["records"], kept));
+
+    std::fs::rename(place.path("r.json.records.jsonl"), place.path("r.html.records.jsonl")).unwrap();
+    place.pema(&format!("{lab} --out r.html")).succeeded();
+    let page = String::from_utf8(place.read("r.html")).unwrap();
+    assert!(page.contains(report["sentence"].as_str().unwrap()), "{page}");
+    place.pema(&format!("{lab} --out r.txt")).refused(1, &["r.txt", ".html or .json"]);
+    place.pema("lab --model tiny.gguf --data . --out r.html").refused(1, &["holds no test.jsonl"]);
+}
