@@ -11,8 +11,10 @@ those tokens only, which saves LoRA memory that transformers' own loss would tak
 
 The test pairs are scored before training (`base`) and after every epoch, as `pema eval` does: `nll` per
 target token behind gold prefixes, then greedy texts. `best_epoch` has the lowest `nll` on the
-validation pairs. `train_s` counts training steps only: no loading, no scoring. `peak_rss_mb` is that of
-the whole process, `peak_rss_before_training_mb` what loading and scoring had taken before.
+validation pairs. `train_s` counts training steps only: no loading, no scoring; it is the machine's own
+only where `train_cpu_s` is near `train_s` times the threads, else other programs had the cores, and two
+threads that wait for each other then lose far more than their share. `peak_rss_mb` is that of the whole
+process, `peak_rss_before_training_mb` what loading and scoring had taken before.
 Prints one line of JSON.
 """
 
@@ -239,7 +241,7 @@ def main():
     )
     base, texts = score(args, model, tokens, template, valid, test)
     note("base", base)
-    outputs, epochs, seconds, before = {"base": texts}, [], 0.0, peak_rss_mb()
+    outputs, epochs, seconds, cpu, before = {"base": texts}, [], 0.0, 0.0, peak_rss_mb()
 
     weights = add_lora(args, model)
     adam = torch.optim.AdamW(weights, lr=args.lr, weight_decay=0.0)
@@ -249,7 +251,7 @@ def main():
     for epoch in range(1, args.epochs + 1):
         model.train()
         pairs, losses = order.sample(train.ids, len(train.ids)), []
-        start = time.perf_counter()
+        start, cpu_start = time.perf_counter(), time.process_time()
         for begin in range(0, len(pairs), args.batch):
             loss = target_loss(model, pairs[begin : begin + args.batch], "mean")
             adam.zero_grad()
@@ -258,7 +260,7 @@ def main():
             adam.step()
             rate.step()
             losses.append(loss.item())
-        seconds += time.perf_counter() - start
+        seconds, cpu = seconds + time.perf_counter() - start, cpu + time.process_time() - cpu_start
         scores, texts = score(args, model, tokens, template, valid, test)
         epochs.append({"train_s": round(seconds, 1), "train_loss": round(sum(losses) / len(losses), 4), **scores})
         outputs[f"epoch {epoch}"] = texts
@@ -279,6 +281,7 @@ def main():
         "epochs": epochs,
         "best_epoch": min(range(args.epochs), key=lambda e: epochs[e]["valid_nll"], default=-1) + 1,
         "train_s": round(seconds, 1),
+        "train_cpu_s": round(cpu, 1),
         "peak_rss_before_training_mb": before,
         "peak_rss_mb": peak_rss_mb(),
     }

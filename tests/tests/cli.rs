@@ -182,7 +182,7 @@ fn the_same_seed_gives_the_same_text_and_another_seed_another() {
 #[test]
 fn explain_shows_lambda_both_probabilities_and_their_mixture_of_every_token() {
     let place = Place::trained();
-    let command = "generate --model tiny.gguf --adapter adapter.safetensors --explain --lambda-max 0.5 --max-tokens 6";
+    let command = "generate --model tiny.gguf --adapter adapter.safetensors --method pema-gu --explain --lambda-max 0.5 --max-tokens 6";
     let text = place.json(command, &["--prompt", "hey, Anna"]);
     let tokens = text["explain"].as_array().unwrap();
     assert_eq!(text["tokens"], tokens.len());

@@ -1,5 +1,7 @@
 //! Which pairs to show in every prompt: sets drawn from the training pairs, judged by what the model
-//! alone then writes for held-out inputs. The loss of gold targets was found to be a poor judge.
+//! alone then writes for other training pairs. The loss of gold targets was found to be a poor judge;
+//! the held-out pairs are left for checking the adapter, since a set that was chosen on them would make
+//! the model alone look better than it is.
 
 use pema_kernels::random::Rng;
 use pema_plm::Plm;
@@ -27,21 +29,21 @@ pub enum Shots {
 pub struct DemoSet {
     /// The demonstrations, in order.
     pub demos: Vec<Demo>,
-    /// chrF2 of the model's own texts on the held-out pairs of the last round it was in.
+    /// chrF2 of the model's own texts on the pairs of the last round it was in.
     pub chrf: f64,
 }
 
 /// Sizes of the sets drawn, largest first.
-const SIZES: [usize; 2] = [12, 6];
+const SIZES: [usize; 2] = [28, 12];
 /// Sets of each size.
-const DRAWS: usize = 4;
+const DRAWS: usize = 3;
 /// Training pairs that demonstrations may use up, one in so many.
-const SHARE: usize = 4;
+const SHARE: usize = 5;
 /// Share of the model's context, and tokens, that demonstrations may take up.
 const CONTEXT_SHARE: usize = 2;
-const MOST_TOKENS: usize = 1024;
-/// Held-out pairs written by every set, and by the best sets once more.
-const ROUNDS: [usize; 2] = [16, 40];
+const MOST_TOKENS: usize = 1536;
+/// Pairs written by every set, and by the best sets once more.
+const ROUNDS: [usize; 2] = [20, 40];
 /// Sets that reach the second round.
 const FINALISTS: usize = 3;
 
@@ -55,22 +57,24 @@ impl std::str::FromStr for Shots {
     }
 }
 
-/// The best of some sets drawn from `train`, the empty set among them, judged on `held_out`. `on` hears
-/// of every judgement: how many are done of how many, and the set. One list of sets for one `seed`.
+/// The best of some sets drawn from `train`, the empty set among them, judged on pairs of `train` that
+/// are in none of them. `on` hears of every judgement: how many are done of how many, and the set. The
+/// same `seed` draws the same sets.
 pub async fn choose_demonstrations<S: ByteSource>(
     plm: &Plm<S>,
     train: &Dataset,
-    held_out: &Dataset,
     template: &Template,
     seed: u64,
     mut on: impl FnMut(usize, usize, &DemoSet),
 ) -> Result<DemoSet> {
     let mut sets: Vec<DemoSet> = vec![DemoSet { demos: Vec::new(), chrf: 0.0 }];
     sets.extend(draw(plm, train, template, seed)?.into_iter().map(|demos| DemoSet { demos, chrf: 0.0 }));
+    let shown = |e: &Example| sets.iter().flat_map(|s| &s.demos).any(|d| d.input == e.input);
+    let others: Vec<Example> = train.examples.iter().filter(|e| !shown(e)).cloned().collect();
     let of = sets.len() + FINALISTS.min(sets.len());
     let mut done = 0;
     for pairs in ROUNDS {
-        let judged = &held_out.examples[..pairs.min(held_out.examples.len())];
+        let judged = &others[..pairs.min(others.len())];
         for set in &mut sets {
             let prompt = PromptSetup { template: template.clone(), demos: set.demos.clone() };
             set.chrf = judge(plm, judged, &prompt).await?;

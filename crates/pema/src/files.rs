@@ -31,17 +31,16 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 }
 
 /// Whether [`write`] could write `path` now, so that hours of work are not begun for a place that takes
-/// nothing. Folders are made; the file itself is not touched.
+/// nothing. Nothing is left behind.
 pub fn check_writable(path: &Path) -> Result<()> {
-    let part = part(path);
-    let attempt = || {
-        if let Some(parent) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
-            std::fs::create_dir_all(parent)?;
-        }
-        std::fs::File::create(&part)?;
-        std::fs::remove_file(&part)
+    let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let there = parent.ancestors().find(|p| p.exists()).unwrap_or(Path::new("."));
+    let probe = match there == parent {
+        true => part(path),
+        false => there.join(format!(".pema-{}.part", std::process::id())),
     };
-    attempt().map_err(|e| failed(path, "write", e, "choose another place; nothing was changed"))
+    let attempt = std::fs::File::create(&probe).and_then(|_| std::fs::remove_file(&probe));
+    attempt.map_err(|e| failed(path, "write", e, "choose another place; nothing was changed"))
 }
 
 fn part(path: &Path) -> PathBuf {
@@ -69,7 +68,7 @@ mod tests {
         assert!(error.contains("a: cannot write"), "{error}");
         assert!(check_writable(&path).is_err());
         check_writable(&folder.join("new/b")).unwrap();
-        assert!(!folder.join("new/b").exists() && !folder.join("new/b.part").exists());
+        assert!(!folder.join("new").exists() && check_writable(&path.join("below a file")).is_err());
         assert_eq!(read(&path).unwrap(), b"old");
         std::fs::remove_dir_all(&folder).unwrap();
     }

@@ -113,7 +113,9 @@ pub fn decide(tried: &[Tried], inputs: &[String], references: &[String], trained
     let Some((best, gain)) = best else {
         return Err(crate::Error::UnevenScoring { hypotheses: tried.len(), references: references.len() });
     };
-    let (chosen, reason) = match gain.value > 0.0 {
+    // An adapter whose held-out loss was chosen the lowest has earned the benefit of the doubt: a loss
+    // within half a standard error is chance, and the interval is four standard errors wide.
+    let (chosen, reason) = match gain.value > 0.0 || gain.value > (gain.low - gain.high) / 8.0 {
         true => (best.mix, None),
         false => {
             let [before, after] = [faults(inputs, base, references)?, faults(inputs, &best.texts, references)?];
@@ -161,6 +163,9 @@ impl std::fmt::Display for Verdict {
         };
         match self.reason {
             None if g.above(0.0) => write!(f, "the adapter helps ({range}); it will be used with {way}"),
+            None if g.value <= 0.0 => {
+                write!(f, "on texts there is no clear difference ({range}); the adapter will be used with {way}")
+            }
             None => write!(
                 f,
                 "the adapter seems to help, but so few pairs cannot prove it ({range}); it will be used with {way}"

@@ -103,7 +103,7 @@ pub async fn tune<S: ByteSource>(
         Shots::First(n) => train.examples[..n].iter().map(Demo::from).collect(),
         Shots::Auto => {
             let seed = config.train.seed;
-            choose_demonstrations(plm, train, held_out, &config.template, seed, |done, of, set| {
+            choose_demonstrations(plm, train, &config.template, seed, |done, of, set| {
                 on(TuneProgress::Demonstrations { done, of, set });
             })
             .await?

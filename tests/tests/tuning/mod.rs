@@ -20,12 +20,13 @@ fn tuning_keeps_everything_and_the_chosen_way_is_the_one_that_writes() {
     let tried = report["tried"].as_array().unwrap();
     assert_eq!((tried[0]["method"].as_str(), tried[0]["lambda"].as_f64()), (Some("base"), Some(0.0)));
     assert!(tried.len() >= 4, "{report}");
-    // The way with the best text is chosen, and the model alone when that is it.
+    // The way with the best text is chosen, and the model alone when that is clearly it.
     let chrf = |way: &Value| way["chrf"].as_f64().unwrap();
-    let best = tried.iter().max_by(|a, b| chrf(a).total_cmp(&chrf(b))).unwrap();
-    let chosen = if chrf(best) > chrf(&tried[0]) { &best["method"] } else { &json!("base") };
+    let best = tried[1..].iter().rev().max_by(|a, b| chrf(a).total_cmp(&chrf(b))).unwrap();
+    let clearly_worse = chrf(best) < chrf(&tried[0]) - 3.0;
+    let chosen = if report["verdict"]["reason"].is_null() { &best["method"] } else { &json!("base") };
+    assert!(!(clearly_worse && chosen != "base") && (chrf(best) <= chrf(&tried[0]) || chosen != "base"), "{report}");
     assert_eq!(&report["method"], chosen, "{report}");
-    assert_eq!(report["verdict"]["reason"].is_null(), chosen != "base", "{report}");
 
     let write = "generate --model tiny.gguf --adapter t/adapter.safetensors --max-tokens 8 --explain";
     let prompt = ["--prompt", "hey, Anna wants apples"];
@@ -42,7 +43,7 @@ fn demonstrations_are_chosen_left_out_of_the_memory_and_the_same_for_the_same_se
     let template = ["--template", "{input}={target}"];
     let report = place.json(&tune(), &template);
     let shots = report["shots"].as_u64().unwrap();
-    assert!(shots <= 6, "at most a quarter of 24 pairs: {report}");
+    assert!(shots <= 4, "at most a fifth of 24 pairs: {report}");
     let info = place.json("memory info t/memory", &[]);
     assert_eq!(info["examples"].as_u64(), Some(24 - shots));
     let again = place.json(&tune().replace("--out t ", "--out u "), &template);
