@@ -90,6 +90,7 @@ test('axe finds nothing', async () => {
   const { page, close } = await open({ bypassCSP: true });
   try {
     await prepare(page);
+    assert.equal(await by(page, 'template').inputValue(), 'formality', 'the template that suits the data is shown');
     await settle(page, { 'Pairs at most': 12, 'Steps at most': 4 });
     await by(page, 'train-start').click();
     await by(page, 'train-done').waitFor();

@@ -53,15 +53,18 @@ pub(crate) fn PromptSettings() -> impl IntoView {
                 "Template"
                 <select
                     data-testid="template"
-                    prop:value=move || if own.get() { OWN.to_owned() } else { task.get().template }
                     on:change=move |event| {
                         let chosen = event_target_value(&event);
                         let template = if chosen == OWN { "{input}\n{target}".to_owned() } else { chosen };
                         studio.settings.update(|s| s.template = Some(template));
                     }
                 >
-                    {PRESETS.map(|(id, name)| view! { <option value=id>{name}</option> }).collect_view()}
-                    <option value=OWN>"My own"</option>
+                    {PRESETS
+                        .map(|(id, name)| {
+                            view! { <option value=id prop:selected=move || task.with(|t| t.template == id)>{name}</option> }
+                        })
+                        .collect_view()}
+                    <option value=OWN prop:selected=move || own.get()>"My own"</option>
                 </select>
             </label>
             <label>

@@ -61,13 +61,13 @@ pub(crate) fn WritePanel() -> impl IntoView {
                 </label>
                 <label>
                     "Over the text"
-                    <select data-testid="schedule" prop:value=move || if studio.settings.with(|s| s.constant) { "constant" } else { "gu" }
+                    <select data-testid="schedule"
                         on:change=move |e| {
                             studio.settings.update(|s| s.constant = event_target_value(&e) == "constant");
                             remix();
                         }>
-                        <option value="gu">"fades out (Gradual Unrolling)"</option>
-                        <option value="constant">"stays the same"</option>
+                        <option value="gu" prop:selected=move || studio.settings.with(|s| !s.constant)>"fades out (Gradual Unrolling)"</option>
+                        <option value="constant" prop:selected=move || studio.settings.with(|s| s.constant)>"stays the same"</option>
                     </select>
                 </label>
                 <label>
