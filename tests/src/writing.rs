@@ -1,7 +1,7 @@
 //! Writing with the tiny models, and the contexts behind what was written, read again without a cache.
 
 use pema::sampling::SamplingConfig;
-use pema::{Encoded, GenerateConfig, Generator, Method, Prompter, Token, Written};
+use pema::{Copying, Encoded, GenerateConfig, Generator, Method, Prompter, Token, Written};
 use pema_plm::source::FileSource;
 
 use crate::block_on;
@@ -24,6 +24,7 @@ pub fn config(method: Method) -> GenerateConfig {
         max_tokens: 10,
         sampling: SamplingConfig::default(),
         stop: Vec::new(),
+        copying: Copying::default(),
         explain: false,
     }
 }

@@ -11,7 +11,7 @@ use Method::{Base, Pema};
 
 /// A prompt of ids alone.
 fn prompt(ids: &[u32]) -> Encoded {
-    Encoded { prompt: ids.to_vec(), target: Vec::new(), input_tokens: 1 }
+    Encoded { prompt: ids.to_vec(), target: Vec::new(), input_tokens: 1, input: String::new() }
 }
 
 #[test]

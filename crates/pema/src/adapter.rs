@@ -2,6 +2,7 @@
 
 use pema_plm::Identity;
 
+use crate::copying::CopyBias;
 use crate::generate::Method;
 use crate::prompt::PromptSetup;
 use crate::schedule::Schedule;
@@ -44,6 +45,8 @@ pub struct AdapterMeta {
     /// How to write with it unless asked otherwise: what wrote best on held-out pairs, the model alone
     /// when nothing beat it; without such a check what `schedule` says.
     pub method: Method,
+    /// What to favour of the input's words, fitted on held-out pairs, where that wrote better.
+    pub copying: Option<CopyBias>,
     /// Seed of initialisation, batches and dropout.
     pub seed: u64,
     /// Name and version of the program.

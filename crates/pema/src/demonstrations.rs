@@ -9,7 +9,7 @@ use pema_plm::source::ByteSource;
 
 use crate::Result;
 use crate::dataset::{Dataset, Example};
-use crate::generate::{GenerateConfig, Generator, Method};
+use crate::generate::{Copying, GenerateConfig, Generator, Method};
 use crate::metrics::chrf;
 use crate::prompt::{PromptSetup, Prompter};
 use crate::sampling::SamplingConfig;
@@ -147,6 +147,7 @@ impl GenerateConfig {
             max_tokens,
             sampling: SamplingConfig::default(),
             stop: prompt.template.stop_string().map(str::to_owned).into_iter().collect(),
+            copying: Copying::default(),
             explain: false,
         }
     }

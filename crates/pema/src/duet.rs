@@ -3,10 +3,13 @@
 //! Both texts share one reading of the prompt and one body pass a token. Logits come to the host, so
 //! that every candidate's probabilities can be shown and the mix can change between two tokens.
 
+use std::collections::HashMap;
+
 use pema_plm::Plm;
 use pema_plm::source::ByteSource;
 use pema_plm::tokenizer::Decoder;
 
+use crate::copying::{CopyBias, Lexicon, Reader};
 use crate::decode::Batch;
 use crate::generate::{Generator, Probabilities};
 use crate::prompt::Encoded;
@@ -51,6 +54,8 @@ pub struct Duet<'a, S> {
     voices: Vec<VoiceState>,
     feed: Vec<(usize, u32)>,
     room: usize,
+    /// The adapter's way to favour words of the input, and the input's.
+    copying: Option<(CopyBias, Lexicon, Reader)>,
 }
 
 #[derive(Debug)]
@@ -59,6 +64,8 @@ struct VoiceState {
     decoder: Decoder,
     stop: StopStrings,
     text: String,
+    /// The whole text, what stop strings hold back included.
+    said: String,
     tokens: usize,
     ended: bool,
 }
@@ -90,12 +97,20 @@ impl<'a, S: ByteSource> Duet<'a, S> {
             decoder: plm.file.tokenizer.decoder(),
             stop: StopStrings::new(stop.iter().cloned()),
             text: String::new(),
+            said: String::new(),
             tokens: 0,
             ended: false,
         });
         let voices: Vec<VoiceState> = voices.collect();
         let batch = Batch::new(plm, &prompt.prompt[..prefix], (room + 1) * voices.len())?;
-        Ok(Duet { generator, batch, prompt, voices, feed: Vec::new(), room })
+        let copying = match generator.adapter().and_then(|a| a.meta.copying.clone()) {
+            Some(bias) => {
+                let reader = Reader::new(&prompt.input, &bias);
+                Some((bias, Lexicon::new(&plm.file.tokenizer)?, reader))
+            }
+            None => None,
+        };
+        Ok(Duet { generator, batch, prompt, voices, feed: Vec::new(), room, copying })
     }
 
     /// The next token of every text that goes on, under the given mix; `None` when both have ended.
@@ -128,7 +143,13 @@ impl<'a, S: ByteSource> Duet<'a, S> {
                 let voice = &mut self.voices[at];
                 let of = row * vocab..(row + 1) * vocab;
                 let lambda = if voice.voice == Voice::Base { 0.0 } else { unrolling.lambda(voice.tokens) };
-                let mut token = choose(&lm[of.clone()], pema.as_ref().map(|p| &p[of]), lambda);
+                let bonus = match &self.copying {
+                    Some((bias, lexicon, reader)) if voice.voice == Voice::Adapted => {
+                        bias.bonus(reader, lexicon, &voice.said)
+                    }
+                    _ => Vec::new(),
+                };
+                let mut token = choose(&lm[of.clone()], pema.as_ref().map(|p| &p[of]), lambda, &bonus);
                 token.voice = voice.voice;
                 token.context = states[row * d..(row + 1) * d].to_vec();
                 token.piece = voice.push(plm, token.id);
@@ -153,7 +174,9 @@ impl VoiceState {
         let tokenizer = &plm.file.tokenizer;
         let end = tokenizer.eos_ids().contains(&id);
         let text = if end { self.decoder.finish() } else { self.decoder.push(id) };
-        let mut piece = self.stop.push(&text.unwrap_or_default());
+        let text = text.unwrap_or_default();
+        self.said += &text;
+        let mut piece = self.stop.push(&text);
         self.ended = end || self.stop.stopped();
         if end {
             piece += &self.stop.finish();
@@ -164,8 +187,9 @@ impl VoiceState {
     }
 }
 
-/// The likeliest token of lambda P_PEMA + (1 - lambda) P_LM; the first of equals.
-fn choose(lm: &[f32], pema: Option<&[f32]>, lambda: f32) -> DuetToken {
+/// The likeliest token of lambda P_PEMA + (1 - lambda) P_LM, corrected by a bonus (by token, in nats) for
+/// some; the first of equals.
+fn choose(lm: &[f32], pema: Option<&[f32]>, lambda: f32, bonus: &[(u32, f32)]) -> DuetToken {
     let (lm_log_sum, pema_log_sum) = (log_sum_exp(lm), pema.map_or(0.0, log_sum_exp));
     let at = |i: usize| {
         let p = f64::from(lm[i]) - lm_log_sum;
@@ -173,6 +197,12 @@ fn choose(lm: &[f32], pema: Option<&[f32]>, lambda: f32) -> DuetToken {
         let (p, q) = (p.exp(), q.exp());
         let mix = f64::from(lambda) * q + (1.0 - f64::from(lambda)) * p;
         (mix, p, q)
+    };
+    let factors: HashMap<usize, f64> = bonus.iter().map(|(id, b)| (*id as usize, f64::from(*b).exp())).collect();
+    let normaliser = 1.0 + factors.iter().map(|(i, factor)| at(*i).0 * (factor - 1.0)).sum::<f64>();
+    let at = |i: usize| {
+        let (mix, p, q) = at(i);
+        (mix * factors.get(&i).unwrap_or(&1.0) / normaliser, p, q)
     };
     let mut best: Vec<(f64, usize)> = Vec::with_capacity(CANDIDATES + 1);
     for i in 0..lm.len() {
@@ -211,13 +241,16 @@ mod tests {
     #[test]
     fn the_mixture_decides_and_the_first_of_equals_wins() {
         let (lm, pema) = ([0.0, 2.0, 2.0, -1.0], [0.0, 0.0, 0.0, 9.0]);
-        let base = choose(&lm, Some(&pema), 0.0);
+        let base = choose(&lm, Some(&pema), 0.0, &[]);
         assert_eq!((base.id, base.candidates.len()), (1, 4));
-        let adapted = choose(&lm, Some(&pema), 0.9);
+        let adapted = choose(&lm, Some(&pema), 0.9, &[]);
         assert_eq!(adapted.id, 3);
         let p = adapted.probabilities;
         assert!((p.mix - (0.9 * p.pema + 0.1 * p.lm)).abs() < 1e-6);
         let sum: f32 = adapted.candidates.iter().map(|c| c.1.mix).sum();
         assert!((sum - 1.0).abs() < 1e-5, "{sum}");
+        let favoured = choose(&lm, Some(&pema), 0.0, &[(2, 1.0)]);
+        let sum: f32 = favoured.candidates.iter().map(|c| c.1.mix).sum();
+        assert!(favoured.id == 2 && (sum - 1.0).abs() < 1e-5, "{favoured:?}");
     }
 }

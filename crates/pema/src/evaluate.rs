@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::adapter::transpose;
 use crate::build::{BuildConfig, Builder};
+use crate::copying::{CopyBias, CopyRow, copy_rows};
 use crate::dataset::Dataset;
 use crate::generate::{GenerateConfig, Generator, Method, Written};
 use crate::knn::Knn;
@@ -50,6 +51,8 @@ pub struct Evaluator<'a, S> {
     knn: Option<&'a Knn>,
     prompts: Vec<Encoded>,
     references: Vec<String>,
+    /// Inputs of all examples, those left out included: rows name them by number.
+    inputs: Vec<String>,
     left_out: Vec<usize>,
     rows: Memory,
     lm: Option<Vec<f32>>,
@@ -77,7 +80,8 @@ impl<'a, S: ByteSource> Evaluator<'a, S> {
             prompts.push(prompter.prompt(&example.input)?);
             references.push(example.target.clone());
         }
-        Ok(Evaluator { plm, adapter, knn, prompts, references, left_out, rows, lm: None })
+        let inputs = data.examples.iter().map(|e| e.input.clone()).collect();
+        Ok(Evaluator { plm, adapter, knn, prompts, references, inputs, left_out, rows, lm: None })
     }
 
     /// Pairs that are evaluated.
@@ -161,6 +165,7 @@ impl<'a, S: ByteSource> Evaluator<'a, S> {
         let mut network = Network::new(device, head, adapter.form, &p, self.rows.rows())?;
         let rows = &self.rows;
         let pema = network.nll(true, &rows.values, |r| rows.gather(&r.collect::<Vec<_>>())).await?;
+        let copying = self.copy_rows(adapter, config).await?;
         let (schedule, lambda) = match config.method {
             Method::PemaGu => (config.schedule.unwrap_or(Schedule::Paper), adapter.meta.lambda_max),
             _ => (Schedule::Constant, adapter.meta.lambda_constant),
@@ -174,7 +179,16 @@ impl<'a, S: ByteSource> Evaluator<'a, S> {
             };
             Unrolling { schedule, lambda_max, length }.lambda(rows.position[i] as usize)
         };
-        Ok((0..lm.len()).map(|i| mixture_nll(lm[i], pema[i], at(i))).collect())
+        let favoured = |i: usize| copying.as_ref().map_or(0.0, |(bias, rows)| rows[i].loss(bias, at(i)));
+        Ok((0..lm.len()).map(|i| mixture_nll(lm[i], pema[i], at(i)) + favoured(i)).collect())
+    }
+
+    /// What copying changes at every row, when `config` asks for it.
+    async fn copy_rows(&self, adapter: &Adapter, config: &GenerateConfig) -> Result<Option<(CopyBias, Vec<CopyRow>)>> {
+        let generator = Generator::new(self.plm, Some(adapter), None)?;
+        let Some(bias) = generator.copying(config)?.map(|(bias, _)| bias.clone()) else { return Ok(None) };
+        let rows = copy_rows(&generator, &self.rows, &self.inputs, &bias).await?;
+        Ok(Some((bias, rows)))
     }
 
     async fn knn_losses(&self, lm: &[f32], lambda: Option<f32>) -> Result<Vec<f64>> {

@@ -8,6 +8,7 @@ use pema_plm::Identity;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use crate::adapter::{Adapter, AdapterMeta};
+use crate::copying::CopyBias;
 use crate::generate::Method;
 use crate::memory::{Keys, Memory, MemoryMeta};
 use crate::prompt::PromptSetup;
@@ -106,6 +107,9 @@ pub fn adapter_to_bytes(adapter: &Adapter) -> Result<Vec<u8>> {
     set("schedule", m.schedule.to_string());
     set("method", m.method.name().to_owned());
     set("template", m.prompt.to_json()?);
+    if let Some(copying) = &m.copying {
+        set("copying", serde_json::to_string(copying).map_err(|e| unwritable(&e))?);
+    }
     set("seed", m.seed.to_string());
     set("software", m.software.clone());
     serialize(tensors, metadata)
@@ -133,6 +137,14 @@ pub fn adapter_from_bytes(path: &str, bytes: &[u8]) -> Result<Adapter> {
         Ok(name) => name.parse()?,
         Err(_) => Method::of(schedule),
     };
+    let copying = match file.text("copying") {
+        Ok(text) => match serde_json::from_str::<CopyBias>(&text) {
+            Ok(bias) if bias.is_sound() => Some(bias),
+            Ok(_) => return Err(file.bad("`copying` holds a weight that is no number or too large".to_owned())),
+            Err(e) => return Err(file.bad(format!("`copying` cannot be read ({e})"))),
+        },
+        Err(_) => None,
+    };
     Ok(Adapter {
         rank,
         form: file.text("form")?.parse()?,
@@ -147,6 +159,7 @@ pub fn adapter_from_bytes(path: &str, bytes: &[u8]) -> Result<Adapter> {
             schedule,
             method,
             prompt: PromptSetup::from_json(&file.text("template")?)?,
+            copying,
             seed: file.number("seed")?,
             software: file.text("software").unwrap_or_default(),
             identity,

@@ -1,13 +1,16 @@
 //! Writing: the model, the adapter and the memory mixed token by token.
 
+use std::cell::OnceCell;
+
 use pema_device::Buffer;
 use pema_plm::source::ByteSource;
 use pema_plm::tokenizer::Decoder;
 use serde::{Deserialize, Serialize};
 
+use crate::copying::{CopyBias, Lexicon, Reader};
 use crate::decode::Batch;
 use crate::knn::Knn;
-use crate::mixer::{Choice, Mixer};
+use crate::mixer::{Choice, Mixer, Mixing};
 use crate::prompt::{Encoded, shared_prefix};
 use crate::sampling::{Sampler, SamplingConfig, StopStrings};
 use crate::schedule::{Schedule, Unrolling};
@@ -76,8 +79,22 @@ pub struct GenerateConfig {
     pub sampling: SamplingConfig,
     /// Where a text ends although the model would go on.
     pub stop: Vec<String>,
+    /// Whether methods with an adapter favour the input's words.
+    pub copying: Copying,
     /// Fill in the probabilities of [`Token`].
     pub explain: bool,
+}
+
+/// Whether words of the input are favoured.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub enum Copying {
+    /// As the adapter was told to, if it was.
+    #[default]
+    Adapters,
+    /// No: the mixture as it is.
+    Off,
+    /// With this correction.
+    With(CopyBias),
 }
 
 /// A token that was written.
@@ -121,6 +138,8 @@ pub struct Generator<'a, S> {
     plm: &'a Plm<S>,
     mixer: Mixer<'a, S>,
     adapter: Option<&'a Adapter>,
+    /// Read when copying is first asked for.
+    lexicon: OnceCell<Lexicon>,
 }
 
 /// Texts written in step.
@@ -129,7 +148,7 @@ const BATCH: usize = 32;
 impl<'a, S: ByteSource> Generator<'a, S> {
     /// Uploads the adapter.
     pub fn new(plm: &'a Plm<S>, adapter: Option<&'a Adapter>, knn: Option<&'a Knn>) -> Result<Generator<'a, S>> {
-        Ok(Generator { plm, mixer: Mixer::new(plm, adapter, knn)?, adapter })
+        Ok(Generator { plm, mixer: Mixer::new(plm, adapter, knn)?, adapter, lexicon: OnceCell::new() })
     }
 
     /// The model it writes with.
@@ -147,6 +166,21 @@ impl<'a, S: ByteSource> Generator<'a, S> {
         self.mixer.logits(contexts, n).await
     }
 
+    /// The correction that `config` asks for, with the words of this tokenizer.
+    pub(crate) fn copying<'b>(&'b self, config: &'b GenerateConfig) -> Result<Option<(&'b CopyBias, &'b Lexicon)>> {
+        let bias = match &config.copying {
+            _ if !config.method.adapted() => None,
+            Copying::Off => None,
+            Copying::Adapters => self.adapter.and_then(|a| a.meta.copying.as_ref()),
+            Copying::With(bias) => Some(bias),
+        };
+        let Some(bias) = bias else { return Ok(None) };
+        if self.lexicon.get().is_none() {
+            let _ = self.lexicon.set(Lexicon::new(&self.plm.file.tokenizer)?);
+        }
+        Ok(self.lexicon.get().map(|lexicon| (bias, lexicon)))
+    }
+
     /// Writes a text for every prompt. `on_text(i, piece)` hears of every piece of text as it is certain.
     pub async fn write(
         &self,
@@ -156,6 +190,7 @@ impl<'a, S: ByteSource> Generator<'a, S> {
     ) -> Result<Vec<Written>> {
         config.sampling.check()?;
         self.mixer.check(config.method)?;
+        let copying = self.copying(config)?;
         let limit = self.plm.file.config.context;
         if let Some(p) = prompts.iter().find(|p| p.prompt.len() >= limit) {
             return Err(pema_plm::Error::TooLong { tokens: p.prompt.len() + 1, context: limit }.into());
@@ -169,7 +204,9 @@ impl<'a, S: ByteSource> Generator<'a, S> {
         for (c, chunk) in prompts.chunks(BATCH).enumerate() {
             let mut texts = Vec::new();
             for (i, prompt) in chunk.iter().enumerate() {
-                texts.push(self.begin(prompt, config, (c * BATCH + i) as u64, room(prompt))?);
+                let mut text = self.begin(prompt, config, (c * BATCH + i) as u64, room(prompt))?;
+                text.reader = copying.map(|(bias, _)| Reader::new(&prompt.input, bias));
+                texts.push(text);
             }
             let ids: Vec<&[u32]> = chunk.iter().map(|p| p.prompt.as_slice()).collect();
             let rooms: Vec<usize> = chunk.iter().map(room).collect();
@@ -182,12 +219,15 @@ impl<'a, S: ByteSource> Generator<'a, S> {
                     let n = contexts.words() / self.plm.head.hidden();
                     let lambdas: Vec<f32> =
                         active[next.len()..next.len() + n].iter().map(|i| texts[*i].lambda()).collect();
-                    let mut samplers: Vec<_> = Vec::new();
+                    let (mut samplers, mut bonuses) = (Vec::with_capacity(n), Vec::new());
                     for i in &active[next.len()..next.len() + n] {
                         samplers.push(texts[*i].sampler.clone());
+                        if let (Some((bias, lexicon)), Some(reader)) = (copying, &texts[*i].reader) {
+                            bonuses.push(bias.bonus(reader, lexicon, &texts[*i].said));
+                        }
                     }
-                    let choices =
-                        self.mixer.choose(config.method, contexts, n, &lambdas, &mut samplers, config.explain).await?;
+                    let how = Mixing { method: config.method, lambdas: &lambdas, bonuses: &bonuses };
+                    let choices = self.mixer.choose(how, contexts, n, &mut samplers, config.explain).await?;
                     for (k, sampler) in samplers.into_iter().enumerate() {
                         texts[active[next.len() + k]].sampler = sampler;
                     }
@@ -233,6 +273,8 @@ impl<'a, S: ByteSource> Generator<'a, S> {
             written: Written { text: String::new(), tokens: Vec::new(), ended: false },
             room,
             finished: room == 0,
+            reader: None,
+            said: String::new(),
         })
     }
 
@@ -262,6 +304,9 @@ struct Text {
     written: Written,
     room: usize,
     finished: bool,
+    /// With copying: the input, and the whole text, what stop strings hold back included.
+    reader: Option<Reader>,
+    said: String,
 }
 
 impl Text {
@@ -274,6 +319,7 @@ impl Text {
         let tokenizer = &plm.file.tokenizer;
         let ended = tokenizer.eos_ids().contains(&choice.id);
         let text = if ended { String::new() } else { self.decoder.push(choice.id).unwrap_or_default() };
+        self.said += &text;
         let lambda = self.lambda();
         let shown = if ended { String::new() } else { tokenizer.token_text(choice.id).unwrap_or_default() };
         self.written.tokens.push(Token { id: choice.id, text: shown, lambda, probabilities: choice.probabilities });

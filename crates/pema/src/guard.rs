@@ -5,10 +5,11 @@ use serde::Serialize;
 
 use crate::Result;
 use crate::adapter::Adapter;
-use crate::generate::{GenerateConfig, Method};
+use crate::copying::CopyBias;
+use crate::generate::{Copying, GenerateConfig, Method};
 use crate::metrics::{Faults, Interval, chrf_gain, faults};
 use crate::prompt::PromptSetup;
-use crate::schedule::Schedule;
+use crate::schedule::{Schedule, Unrolling};
 
 /// A way to write with what was trained.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -17,6 +18,8 @@ pub struct Mix {
     pub method: Method,
     /// Weight of the adapter, at the first token under Gradual Unrolling; 0 for the model alone.
     pub lambda: f32,
+    /// Whether words of the input are favoured.
+    pub copying: bool,
 }
 
 /// What a way of writing wrote.
@@ -26,6 +29,8 @@ pub struct Tried {
     pub mix: Mix,
     /// Its texts, in the order of the pairs.
     pub texts: Vec<String>,
+    /// With which correction, under `mix.copying`.
+    pub bias: Option<CopyBias>,
 }
 
 /// What the tries say.
@@ -39,6 +44,9 @@ pub struct Verdict {
     pub pairs: usize,
     /// Why the adapter does not help; `None` when it does.
     pub reason: Option<Reason>,
+    /// The correction that goes with `chosen`.
+    #[serde(skip)]
+    pub copying: Option<CopyBias>,
 }
 
 /// Why an adapter does not help.
@@ -70,7 +78,7 @@ const SAME: f32 = 0.15;
 
 impl Mix {
     /// The model alone.
-    pub const BASE: Mix = Mix { method: Method::Base, lambda: 0.0 };
+    pub const BASE: Mix = Mix { method: Method::Base, lambda: 0.0, copying: false };
 
     /// Ways worth trying: the model alone, and the adapter with the weights of the lowest held-out loss,
     /// with half, and in full.
@@ -82,17 +90,25 @@ impl Mix {
         {
             for lambda in lambdas {
                 if !all.iter().any(|other: &Mix| other.method == method && (other.lambda - lambda).abs() < SAME) {
-                    all.push(Mix { method, lambda });
+                    all.push(Mix { method, lambda, copying: false });
                 }
             }
         }
         all
     }
 
+    /// Weight of the adapter at token `position` of a text whose input has `input_tokens`.
+    pub(crate) fn weight(&self, position: u32, input_tokens: u32) -> f32 {
+        let schedule = if self.method == Method::PemaGu { Schedule::Paper } else { Schedule::Constant };
+        Unrolling { schedule, lambda_max: self.lambda, length: input_tokens as usize }.lambda(position as usize)
+    }
+
     /// Greedy decoding in this way.
     pub fn config(&self, prompt: &PromptSetup, max_tokens: usize) -> GenerateConfig {
         let lambda_max = self.method.adapted().then_some(self.lambda);
-        GenerateConfig { lambda_max, ..GenerateConfig::greedy(self.method, prompt, max_tokens) }
+        // A correction is the caller's to add; the adapter's own is that of an earlier choice.
+        let copying = Copying::Off;
+        GenerateConfig { lambda_max, copying, ..GenerateConfig::greedy(self.method, prompt, max_tokens) }
     }
 }
 
@@ -115,14 +131,14 @@ pub fn decide(tried: &[Tried], inputs: &[String], references: &[String], trained
     };
     // An adapter whose held-out loss was chosen the lowest has earned the benefit of the doubt: a loss
     // within half a standard error is chance, and the interval is four standard errors wide.
-    let (chosen, reason) = match gain.value > 0.0 || gain.value > (gain.low - gain.high) / 8.0 {
-        true => (best.mix, None),
+    let (chosen, copying, reason) = match gain.value > 0.0 || gain.value > (gain.low - gain.high) / 8.0 {
+        true => (best.mix, best.bias.clone(), None),
         false => {
             let [before, after] = [faults(inputs, base, references)?, faults(inputs, &best.texts, references)?];
-            (Mix::BASE, Some(reason(&before, &after, trained_on)))
+            (Mix::BASE, None, Some(reason(&before, &after, trained_on)))
         }
     };
-    Ok(Verdict { chosen, gain, pairs: references.len(), reason })
+    Ok(Verdict { chosen, gain, pairs: references.len(), reason, copying })
 }
 
 fn reason(before: &Faults, after: &Faults, trained_on: usize) -> Reason {
@@ -144,6 +160,7 @@ impl Verdict {
     pub fn apply(&self, adapter: &mut Adapter) {
         let m = &mut adapter.meta;
         m.method = self.chosen.method;
+        m.copying = self.copying.clone();
         match self.chosen.method {
             Method::Pema => (m.lambda_constant, m.schedule) = (self.chosen.lambda, Schedule::Constant),
             Method::PemaGu => (m.lambda_max, m.schedule) = (self.chosen.lambda, Schedule::Paper),
@@ -161,6 +178,7 @@ impl std::fmt::Display for Verdict {
             Method::PemaGu => format!("Gradual Unrolling, lambda_max {}", self.chosen.lambda),
             _ => format!("lambda {}", self.chosen.lambda),
         };
+        let way = if self.chosen.copying { way + ", favouring words of the input" } else { way };
         match self.reason {
             None if g.above(0.0) => write!(f, "the adapter helps ({range}); it will be used with {way}"),
             None if g.value <= 0.0 => {
@@ -210,8 +228,9 @@ mod tests {
         let inputs = texts(&["anna pays 24 now", "bob sells apples", "cara reads books", "dan eats soup"]);
         let wanted = texts(&["Anna pays 24 now.", "Bob sells apples.", "Cara reads books.", "Dan eats soup."]);
         let base = texts(&["anna pays 24 now", "bob sells apples", "cara reads books", "dan eats soup"]);
-        let pema = Mix { method: Method::Pema, lambda: 0.8 };
-        let tried = [Tried { mix: Mix::BASE, texts: base }, Tried { mix: pema, texts: texts(adapted) }];
+        let pema = Mix { method: Method::Pema, lambda: 0.8, copying: false };
+        let way = |mix, texts| Tried { mix, texts, bias: None };
+        let tried = [way(Mix::BASE, base), way(pema, texts(adapted))];
         decide(&tried, &inputs, &wanted, trained_on).unwrap()
     }
 

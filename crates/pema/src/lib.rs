@@ -7,6 +7,7 @@
 
 mod adapter;
 mod build;
+mod copying;
 pub mod dataset;
 mod decode;
 mod demonstrations;
@@ -35,11 +36,12 @@ mod tune;
 
 pub use adapter::{Adapter, AdapterMeta, Form};
 pub use build::{BuildConfig, BuildProgress, Builder};
+pub use copying::CopyBias;
 pub use demonstrations::{DemoSet, Shots, choose_demonstrations, enough_tokens};
 pub use duet::{Duet, DuetToken, Voice};
 pub use error::{Error, Result};
 pub use evaluate::{Evaluation, Evaluator, MethodScore};
-pub use generate::{GenerateConfig, Generator, Method, Probabilities, Token, Written};
+pub use generate::{Copying, GenerateConfig, Generator, Method, Probabilities, Token, Written};
 pub use guard::{Mix, Reason, Tried, Verdict, decide};
 pub use knn::{Knn, KnnConfig};
 pub use memory::{ContextMode, Keys, Memory, MemoryMeta};

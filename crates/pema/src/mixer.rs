@@ -19,6 +19,16 @@ pub(crate) struct Choice {
     pub(crate) probabilities: Option<Probabilities>,
 }
 
+/// How the next tokens are chosen.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Mixing<'a> {
+    pub(crate) method: Method,
+    /// Weight of the adapter or the memory, a row.
+    pub(crate) lambdas: &'a [f32],
+    /// What is added to the log-probability of some tokens, a row; empty when no row has any.
+    pub(crate) bonuses: &'a [Vec<(u32, f32)>],
+}
+
 /// Turns f(c) into tokens under a method.
 #[derive(Debug)]
 pub(crate) struct Mixer<'a, S> {
@@ -73,13 +83,13 @@ impl<'a, S: ByteSource> Mixer<'a, S> {
     /// The next token of each of `n` rows of `contexts`, `[n, d]`.
     pub(crate) async fn choose(
         &self,
-        method: Method,
+        how: Mixing<'_>,
         contexts: &Buffer,
         n: usize,
-        lambdas: &[f32],
         samplers: &mut [Sampler],
         explain: bool,
     ) -> Result<Vec<Choice>> {
+        let Mixing { method, lambdas, bonuses } = how;
         let device = &self.plm.device;
         let vocab = self.plm.head.vocab();
         let lm = device.alloc(n * vocab, "logits")?;
@@ -106,6 +116,7 @@ impl<'a, S: ByteSource> Mixer<'a, S> {
             }
         };
         let scores = mixed.as_ref().unwrap_or(&lm);
+        self.favour(scores, bonuses)?;
         let ids = if greedy { best(device, scores, n, vocab).await? } else { self.sample(scores, n, samplers).await? };
         let mut choices: Vec<Choice> = ids.iter().map(|id| Choice { id: *id, probabilities: None }).collect();
         if explain {
@@ -114,13 +125,31 @@ impl<'a, S: ByteSource> Mixer<'a, S> {
                 Some(pema) => self.nll(pema, &ids).await?,
                 None => lm_nll.clone(),
             };
+            let mix_nll = self.nll(scores, &ids).await?;
             for (i, choice) in choices.iter_mut().enumerate() {
                 let (lm, pema) = ((-lm_nll[i]).exp(), (-pema_nll[i]).exp());
-                let mix = lambdas[i] * pema + (1.0 - lambdas[i]) * lm;
+                let mix = (-mix_nll[i]).exp();
                 choice.probabilities = Some(Probabilities { lm, pema, mix });
             }
         }
         Ok(choices)
+    }
+
+    /// Adds the bonuses of some tokens to the scores. What follows normalises them again, where it must.
+    fn favour(&self, scores: &Buffer, bonuses: &[Vec<(u32, f32)>]) -> Result<()> {
+        if bonuses.iter().all(Vec::is_empty) {
+            return Ok(());
+        }
+        let (device, vocab) = (&self.plm.device, self.plm.head.vocab());
+        let mut dense = vec![0.0f32; bonuses.len() * vocab];
+        for (row, bonus) in dense.chunks_exact_mut(vocab).zip(bonuses) {
+            for (id, more) in bonus {
+                row[*id as usize] = *more;
+            }
+        }
+        let n = dense.len() as u32;
+        let dense = device.upload(&dense, "bonuses")?;
+        Ok(device.run(&axpby::KERNEL, &axpby::Params { n, period: n, alpha: 1.0, beta: 1.0 }, &[&dense, scores])?)
     }
 
     /// Logits of both, on the host.

@@ -43,6 +43,8 @@ pub struct Encoded {
     pub target: Vec<u32>,
     /// SL: tokens of the user's input alone.
     pub input_tokens: usize,
+    /// The user's input alone.
+    pub input: String,
 }
 
 /// Encodes examples with the tokenizer of one model.
@@ -83,7 +85,7 @@ impl<'a, S: ByteSource> Prompter<'a, S> {
             tokenizer.bos().filter(|b| tokenizer.add_bos() && ids.first() != Some(b)).into_iter().collect();
         prompt.extend(ids);
         let input_tokens = tokenizer.encode_plain(input)?.len();
-        Ok(Encoded { prompt, target: Vec::new(), input_tokens })
+        Ok(Encoded { prompt, target: Vec::new(), input_tokens, input: input.to_owned() })
     }
 
     /// A prompt and its target, which ends with the end-of-sequence token so that stopping is learnt.

@@ -5,11 +5,14 @@ use pema_plm::Plm;
 use pema_plm::source::ByteSource;
 
 use crate::build::{BuildConfig, BuildProgress, Builder};
-use crate::dataset::Dataset;
+use crate::copying::{CopyBias, copy_rows};
+use crate::dataset::{Dataset, Example};
 use crate::demonstrations::{DemoSet, Shots, choose_demonstrations, enough_tokens};
 use crate::evaluate::Evaluator;
+use crate::generate::{Copying, GenerateConfig, Generator};
 use crate::guard::{Mix, Tried, Verdict, decide};
 use crate::memory::{ContextMode, Memory};
+use crate::metrics::chrf;
 use crate::prompt::PromptSetup;
 use crate::template::{Demo, Template};
 use crate::train::{StepReport, Summary, TrainConfig, Trainer};
@@ -141,7 +144,8 @@ pub async fn tune<S: ByteSource>(
         let mut checked = held_out.clone();
         checked.examples.retain(|e| !held_left_out.contains(&e.line));
         checked.examples.truncate(config.checked);
-        tried = check(plm, &checked, &prompt, &adapter, &mut on).await?;
+        let held = Held { all: held_out, checked: &checked, memory: &held };
+        tried = check(plm, train, &held, &prompt, &adapter, &mut on).await?;
         let (inputs, targets): (Vec<String>, Vec<String>) =
             checked.examples.iter().map(|e| (e.input.clone(), e.target.clone())).unzip();
         let found = decide(&tried, &inputs, &targets, memory.examples())?;
@@ -151,22 +155,63 @@ pub async fn tune<S: ByteSource>(
     Ok(Tuned { prompt, memory, held_out: held, adapter, summary, tried, verdict, left_out: [left_out, held_left_out] })
 }
 
+/// Ways that are tried once more with copying.
+const FINALISTS: usize = 2;
+
+/// Writes the held-out pairs in every way worth trying, then in the best of them with words of the input
+/// favoured.
 async fn check<S: ByteSource>(
     plm: &Plm<S>,
-    pairs: &Dataset,
+    training: &Dataset,
+    held: &Held<'_>,
     prompt: &PromptSetup,
     adapter: &Adapter,
     on: &mut impl FnMut(TuneProgress<'_>),
 ) -> Result<Vec<Tried>> {
+    let pairs = held.checked;
     let ways = Mix::worth_trying(adapter);
-    let of = ways.len() * pairs.examples.len();
+    let of = (ways.len() + FINALISTS) * pairs.examples.len();
     let max_tokens = enough_tokens(plm, &pairs.examples)?;
     let evaluator = Evaluator::new(plm, pairs, prompt, Some(adapter), None).await?;
     let mut tried: Vec<Tried> = Vec::new();
+    let mut done = 0;
     for mix in ways {
-        let before = tried.len() * pairs.examples.len();
-        let told = |done: usize| on(TuneProgress::Check { mix, done: before + done, of });
-        tried.push(Tried { mix, texts: evaluator.texts(&mix.config(prompt, max_tokens), told).await? });
+        let told = |now: usize| on(TuneProgress::Check { mix, done: done + now, of });
+        tried.push(Tried { mix, texts: evaluator.texts(&mix.config(prompt, max_tokens), told).await?, bias: None });
+        done += pairs.examples.len();
+    }
+    let mut bias = CopyBias::unfitted(&training.examples);
+    let generator = Generator::new(plm, Some(adapter), None)?;
+    let inputs: Vec<String> = held.all.examples.iter().map(|e| e.input.clone()).collect();
+    let rows = copy_rows(&generator, held.memory, &inputs, &bias).await?;
+    for mix in finalists(&tried, &pairs.examples)? {
+        bias.fit(&rows, |i| mix.weight(held.memory.position[i], held.memory.input_tokens[i]));
+        let mix = Mix { copying: true, ..mix };
+        let config = GenerateConfig { copying: Copying::With(bias.clone()), ..mix.config(prompt, max_tokens) };
+        let told = |now: usize| on(TuneProgress::Check { mix, done: done + now, of });
+        tried.push(Tried { mix, texts: evaluator.texts(&config, told).await?, bias: Some(bias.clone()) });
+        done += pairs.examples.len();
     }
     Ok(tried)
+}
+
+/// The ways with the adapter that wrote best.
+fn finalists(tried: &[Tried], pairs: &[Example]) -> Result<Vec<Mix>> {
+    let targets: Vec<&str> = pairs.iter().map(|e| e.target.as_str()).collect();
+    let mut scored = Vec::new();
+    for way in tried.iter().filter(|t| t.mix.method.adapted()) {
+        scored.push((chrf(&way.texts, &targets)?.value, way.mix));
+    }
+    scored.sort_by(|a, b| b.0.total_cmp(&a.0));
+    Ok(scored.into_iter().take(FINALISTS).map(|(_, mix)| mix).collect())
+}
+
+/// The held-out pairs as the check needs them.
+struct Held<'a> {
+    /// All of them.
+    all: &'a Dataset,
+    /// Those that are written.
+    checked: &'a Dataset,
+    /// Rows of all of them.
+    memory: &'a Memory,
 }

@@ -1,7 +1,7 @@
 //! Quality on the test pairs, by every method.
 
 use pema::sampling::SamplingConfig;
-use pema::{Evaluation, Evaluator, GenerateConfig, Knn, KnnConfig, Method};
+use pema::{Copying, Evaluation, Evaluator, GenerateConfig, Knn, KnnConfig, Method};
 use pema_protocol::{Event, MethodScore, Report, RequestId};
 
 use crate::engine::Engine;
@@ -46,6 +46,7 @@ pub(crate) async fn evaluate(e: &mut Engine, id: RequestId, limit: usize) -> Res
             max_tokens: (longest * 3 / 2).max(16),
             sampling: SamplingConfig::default(),
             stop: prompt.template.stop_string().map(str::to_owned).into_iter().collect(),
+            copying: Copying::default(),
             explain: false,
         };
         let before = (done.len() * pairs) as u32;

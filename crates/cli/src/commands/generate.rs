@@ -5,7 +5,7 @@ use std::io::Write;
 use anyhow::Result;
 use pema::sampling::SamplingConfig;
 use pema::template::Template;
-use pema::{GenerateConfig, Generator, Method, PromptSetup, Prompter, Written, files};
+use pema::{Copying, GenerateConfig, Generator, Method, PromptSetup, Prompter, Written, files};
 use serde_json::{Value, json};
 
 use crate::args::{GenerateArgs, Global};
@@ -39,6 +39,7 @@ pub async fn run(global: &Global, args: &GenerateArgs) -> Result<()> {
         max_tokens: args.with.max_tokens.unwrap_or(MAX_TOKENS),
         sampling,
         stop,
+        copying: Copying::default(),
         explain: args.explain,
     };
     let inputs = match (&args.prompt, &args.data) {

@@ -117,7 +117,7 @@ pub fn report(tuned: &Tuned, held_out: &Dataset, seconds: f64) -> Result<Value> 
         let kept = held_out.examples.iter().filter(|e| !tuned.left_out[1].contains(&e.line));
         let targets: Vec<&str> = kept.take(way.texts.len()).map(|e| e.target.as_str()).collect();
         tried.push(json!({
-            "method": way.mix.method.name(), "lambda": way.mix.lambda,
+            "method": way.mix.method.name(), "lambda": way.mix.lambda, "copying": way.mix.copying,
             "chrf": chrf(&way.texts, &targets)?.value, "bleu": bleu(&way.texts, &targets)?.value,
         }));
     }
@@ -157,7 +157,8 @@ impl Phase {
                 ("training", step.step, step.of, format!("loss {:.3}{}", step.losses.pd, held_out.unwrap_or_default()))
             }
             TuneProgress::Check { mix, done, of } => {
-                ("checking", *done, *of, format!("{} with weight {}", mix.method.name(), mix.lambda))
+                let copying = if mix.copying { ", copying" } else { "" };
+                ("checking", *done, *of, format!("{} with weight {}{copying}", mix.method.name(), mix.lambda))
             }
         };
         if self.title != title {

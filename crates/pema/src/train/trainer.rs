@@ -187,6 +187,7 @@ impl<'a> Trainer<'a> {
             lambda_constant: score.map_or(DEFAULT_LAMBDA, |s| s.lambda_constant),
             method: Method::of(schedule),
             schedule,
+            copying: None,
             seed: self.config.seed,
             software: software.to_owned(),
         };

@@ -1,0 +1,43 @@
+//! Which tokens spell which letters.
+
+use std::collections::HashMap;
+
+use pema_plm::tokenizer::Tokenizer;
+
+use crate::Result;
+
+/// The tokens that are letters and digits only, by their text in lower case.
+#[derive(Debug)]
+pub(crate) struct Lexicon {
+    /// Tokens with a blank before the letters: they begin a word behind another.
+    spaced: HashMap<String, Vec<u32>>,
+    /// Tokens without: they go on with a word, or begin one behind a bracket or at the very start.
+    bare: HashMap<String, Vec<u32>>,
+    /// Tokens that end a text.
+    pub(crate) ends: Vec<u32>,
+}
+
+impl Lexicon {
+    /// Reads a tokenizer's vocabulary.
+    pub(crate) fn new(tokenizer: &Tokenizer) -> Result<Lexicon> {
+        let (mut spaced, mut bare) = (HashMap::<String, Vec<u32>>::new(), HashMap::<String, Vec<u32>>::new());
+        for id in 0..tokenizer.vocab_size() {
+            // Parts of characters are no letters.
+            let Ok(text) = std::str::from_utf8(tokenizer.piece_bytes(id)?) else { continue };
+            let (map, letters) = match text.strip_prefix(' ') {
+                Some(letters) => (&mut spaced, letters),
+                None => (&mut bare, text),
+            };
+            if !letters.is_empty() && letters.chars().all(char::is_alphanumeric) {
+                map.entry(letters.to_lowercase()).or_default().push(id);
+            }
+        }
+        Ok(Lexicon { spaced, bare, ends: tokenizer.eos_ids().to_vec() })
+    }
+
+    /// Tokens that spell `letters` (in lower case), in any case.
+    pub(crate) fn spelling(&self, letters: &str, spaced: bool) -> &[u32] {
+        let map = if spaced { &self.spaced } else { &self.bare };
+        map.get(letters).map_or(&[], Vec::as_slice)
+    }
+}

@@ -1,0 +1,154 @@
+//! Where a text stands in its input, and which tokens would go on with it.
+
+use std::collections::{BTreeMap, HashSet};
+
+use super::{Class, CopyBias, Lexicon};
+
+/// The words of an input that may return in the target, in order and in lower case.
+#[derive(Debug, Clone)]
+pub(crate) struct Reader {
+    words: Vec<String>,
+}
+
+/// Which words were said.
+struct Place {
+    said: Vec<bool>,
+    /// The word behind the one said last.
+    next: usize,
+}
+
+/// Words behind the next one that count as near.
+const NEAR: usize = 2;
+
+/// Runs of letters and digits.
+pub(super) fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty())
+}
+
+impl Reader {
+    /// Reads an input for texts that are written with a correction.
+    pub(crate) fn new(input: &str, bias: &CopyBias) -> Reader {
+        let changed: HashSet<&str> = bias.changed.iter().map(String::as_str).collect();
+        let words = words(input).map(str::to_lowercase).filter(|w| !changed.contains(w.as_str())).collect();
+        Reader { words }
+    }
+
+    /// The tokens that spell words of the input behind the text `said`, and those that end it, each
+    /// with its nearest relation, by id.
+    pub(crate) fn candidates(&self, lexicon: &Lexicon, said: &str) -> BTreeMap<u32, Class> {
+        let mut found = BTreeMap::new();
+        let mut add = |ids: &[u32], class: Class| {
+            for id in ids {
+                let nearest = found.entry(*id).or_insert(class);
+                *nearest = class.min(*nearest);
+            }
+        };
+        let lower = said.to_lowercase();
+        let begun = lower.rsplit(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
+        if !begun.is_empty() {
+            let before = self.place(&lower[..lower.len() - begun.len()]);
+            for (word, said) in self.words.iter().zip(&before.said) {
+                let rest = word.strip_prefix(begun).filter(|rest| !said && !rest.is_empty());
+                for part in rest.into_iter().flat_map(prefixes) {
+                    add(lexicon.spelling(part, false), Class::Continue(Some(part) == rest));
+                }
+            }
+        }
+        let place = self.place(&lower);
+        for (i, word) in self.words.iter().enumerate().filter(|(i, _)| !place.said[*i]) {
+            for part in prefixes(word) {
+                let last = part == word;
+                let class = match i.checked_sub(place.next) {
+                    Some(0) => Class::Next(last),
+                    Some(ahead) if ahead <= NEAR => Class::Near(last),
+                    Some(_) => Class::Far(last),
+                    None => Class::Back(last),
+                };
+                add(lexicon.spelling(part, true), class);
+                if begun.is_empty() {
+                    add(lexicon.spelling(part, false), class);
+                }
+            }
+        }
+        let done = place.said[place.next.min(self.words.len())..].iter().all(|said| *said);
+        add(&lexicon.ends, Class::End(done));
+        found
+    }
+
+    /// Follows a text through the input: a word is said where it stands next ahead, else where it was passed over.
+    fn place(&self, text: &str) -> Place {
+        let mut place = Place { said: vec![false; self.words.len()], next: 0 };
+        for word in words(text) {
+            let ahead = (place.next..self.words.len()).chain(0..place.next.min(self.words.len()));
+            let found = ahead.into_iter().find(|i| !place.said[*i] && self.words[*i] == word);
+            if let Some(i) = found {
+                place.said[i] = true;
+                place.next = i + 1;
+            }
+        }
+        place
+    }
+}
+
+/// All beginnings of a word, itself the last.
+fn prefixes(word: &str) -> impl Iterator<Item = &str> {
+    word.char_indices().map(move |(at, c)| &word[..at + c.len_utf8()])
+}
+
+#[cfg(test)]
+mod tests {
+    use pema_plm::ModelFile;
+    use pema_plm::source::MemorySource;
+
+    use super::*;
+
+    fn lexicon() -> (Lexicon, impl Fn(&str) -> u32) {
+        let bytes = include_bytes!("../../../../tests/fixtures/tiny.gguf").to_vec();
+        let file = pollster::block_on(ModelFile::open(MemorySource::new("tiny.gguf", bytes))).unwrap();
+        let tokenizer = file.tokenizer;
+        let lexicon = Lexicon::new(&tokenizer).unwrap();
+        let id = move |text: &str| match tokenizer.encode_plain(text).unwrap()[..] {
+            [id] => id,
+            _ => panic!("{text:?} is no single token of the fixture"),
+        };
+        (lexicon, id)
+    }
+
+    fn reader(input: &str, changed: &[&str]) -> Reader {
+        let changed = changed.iter().map(|w| (*w).to_owned()).collect();
+        Reader::new(input, &CopyBias { weights: [0.0; super::super::CLASSES], changed })
+    }
+
+    #[test]
+    fn a_text_is_followed_through_its_input() {
+        let r = reader("anna pays u 24 for apples", &["u"]);
+        let place = |text: &str| {
+            let place = r.place(text);
+            (place.next, place.said.iter().filter(|s| **s).count())
+        };
+        assert_eq!(place(""), (0, 0));
+        assert_eq!(place("anna pays you 24"), (3, 3));
+        // What was passed over can still be said, and reading goes on from there.
+        assert_eq!(place("apples: anna"), (1, 2));
+        // A word is used up once it was said.
+        assert_eq!(place("anna anna"), (1, 1));
+    }
+
+    #[test]
+    fn tokens_get_the_nearest_relation() {
+        let (lexicon, id) = lexicon();
+        let r = reader("the a b", &[]);
+        let at = |said: &str, token: &str| r.candidates(&lexicon, said).get(&id(token)).copied();
+        assert_eq!(at("", " the"), Some(Class::Next(true)));
+        assert_eq!(at("", "t"), Some(Class::Next(false)));
+        assert_eq!(at("", " a"), Some(Class::Near(true)));
+        assert_eq!(at("T", "he"), Some(Class::Continue(true)));
+        // Behind a letter, a word cannot begin without a blank.
+        assert_eq!(at("T", "a"), None);
+        assert_eq!(at("The", " a"), Some(Class::Next(true)));
+        assert_eq!(at("The", " the"), None);
+        assert_eq!(at("a", " the"), Some(Class::Back(true)));
+        let end = |said: &str| r.candidates(&lexicon, said).get(&lexicon.ends[0]).copied();
+        assert_eq!((end("The a"), end("The a b.")), (Some(Class::End(false)), Some(Class::End(true))));
+    }
+}
