@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use pema::schedule::Schedule;
 use pema::template::{Template, unescape};
-use pema::train::Recipe;
+use pema::train::{Decay, Recipe};
 use pema::{ContextMode, Form, Method, Shots};
 use pema_device::Choice;
 use pema_kernels::top_k::MAX_K;
@@ -277,6 +277,9 @@ pub struct TrainOptions {
     /// Learning rate
     #[arg(long)]
     pub lr: Option<f64>,
+    /// How the learning rate moves: cosine (down to 0 at the last step) or constant
+    #[arg(long)]
+    pub decay: Option<Decay>,
     /// Share of the bottleneck's input that is dropped, 0 to below 1
     #[arg(long)]
     pub dropout: Option<f32>,

@@ -45,6 +45,7 @@ fn bad_usage_ends_with_code_2() {
         (&format!("{} --out a --batch 0", base()), "batch is 0"),
         (&format!("{} --out a --dropout 1", base()), "dropout is 1"),
         (&format!("{} --out a --lr 0", base()), "lr is 0"),
+        (&format!("{} --out a --decay linear", base()), "cosine"),
         (&base(), "--out"),
         ("generate --model tiny.gguf --method knn --prompt a", "--memory"),
         ("generate --model tiny.gguf --method pema --prompt a", "--adapter"),
