@@ -15,6 +15,7 @@ import random
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 
@@ -35,10 +36,12 @@ def post(port, path, body):
         return json.load(response)
 
 
-def wait_until_ready(port, server):
+def wait_until_ready(port, server, log):
     for _ in range(300):
         if server.poll() is not None:
-            sys.exit("the server ended before it was ready")
+            log.seek(0)
+            last = log.read().decode(errors="replace").splitlines()[-5:]
+            sys.exit("\n".join([f"the server ended with code {server.returncode} before it was ready:", *last]))
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=2) as response:
                 if response.status == 200:
@@ -55,9 +58,11 @@ def main():
     command = [folder / "llama-server", "-m", sys.argv[1], "--host", "127.0.0.1", "--port", str(port)]
     command += ["-t", "2", "-tb", "2", "-c", "2048", "-b", "1024", "-ub", "512", "-ngl", "0", "--device", "none", "-np", "1"]
     (folder / "llama-server").chmod(0o755)
-    server = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    # A file, because a pipe that nobody empties would stop the server.
+    log = tempfile.TemporaryFile()
+    server = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
     try:
-        wait_until_ready(port, server)
+        wait_until_ready(port, server, log)
         prefill, decode = 0.0, 0.0
         for seed in range(3):
             words = random.Random(seed).choices(range(1000, 40000), k=1000)

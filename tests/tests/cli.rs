@@ -137,6 +137,36 @@ fn exporting_importing_and_training_gives_the_identical_adapter() {
 }
 
 #[test]
+fn a_memory_comes_back_from_numpy_files_with_and_without_header() {
+    let place = Place::new();
+    place.run("memory build --model tiny.gguf --data train.jsonl --f32 --out m", &["--template", TEMPLATE]).succeeded();
+    let file = place.read("m/memory.safetensors");
+    let tensors = SafeTensors::deserialize(&file).unwrap();
+    let [keys, values] = ["keys", "values"].map(|name| tensors.tensor(name).unwrap());
+    let rows = values.shape()[0];
+    let npy = |kind: &str, shape: String, numbers: &[u8]| {
+        let mut header = format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}");
+        header += &" ".repeat(64 - (11 + header.len()) % 64);
+        header.push('\n');
+        [b"\x93NUMPY\x01\0", &(header.len() as u16).to_le_bytes()[..], header.as_bytes(), numbers].concat()
+    };
+    place.write("dstore_keys.npy", keys.data());
+    place.write("dstore_vals.npy", values.data());
+    place.write("k.npy", npy("<f4", format!("({rows}, 64)"), keys.data()));
+    place.write("v.npy", npy("<i4", format!("({rows},)"), values.data()));
+    for (k, v) in [("dstore_keys.npy", "dstore_vals.npy"), ("k.npy", "v.npy"), ("dstore_keys.npy", "v.npy")] {
+        let import = format!("memory import {k} copy --values {v} --model tiny.gguf");
+        let info = place.json(&import, &["--template", TEMPLATE]);
+        assert_eq!((number(&info["rows"]) as usize, &info["context_mode"]), (rows, &json!("free-running")), "{info}");
+        let copy = place.read("copy/memory.safetensors");
+        let copy = SafeTensors::deserialize(&copy).unwrap();
+        assert!(copy.tensor("keys").unwrap() == keys && copy.tensor("values").unwrap() == values, "{import}");
+    }
+    // It trains like any other memory of this model.
+    place.pema("train --model tiny.gguf --memory copy --rank 4 --steps 2 --out a.safetensors").succeeded();
+}
+
+#[test]
 fn template_and_demonstrations_travel_in_the_adapter_and_in_the_memory() {
     let place = Place::new();
     let build = "memory build --model tiny.gguf --data train.jsonl --shots 2 --out m/train";

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use pema::schedule::Schedule;
 use pema::template::{Template, unescape};
-use pema::train::Recipe;
+use pema::train::{Decay, Recipe};
 use pema::{ContextMode, Form, Method, Shots};
 use pema_device::Choice;
 use pema_kernels::top_k::MAX_K;
@@ -102,13 +102,29 @@ pub enum MemoryCommand {
         /// File to write (safetensors)
         file: PathBuf,
     },
-    /// Check an exported memory and keep it in a folder
-    Import {
-        /// File to read (safetensors)
-        file: PathBuf,
-        /// Folder to write
-        dir: PathBuf,
-    },
+    /// Check an exported memory, or the NumPy files of another program, and keep it in a folder
+    Import(Box<ImportArgs>),
+}
+
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    /// File to read: an exported memory (safetensors), or with --values keys as NumPy keeps them, f32 [N, d], with
+    /// or without NPY header. Keys are what the LM head reads, behind the final norm
+    pub file: PathBuf,
+    /// Folder to write
+    pub dir: PathBuf,
+    /// NumPy file of token ids, i32 [N], that belongs to the keys
+    #[arg(long, requires_all = ["model", "template"])]
+    pub values: Option<PathBuf>,
+    /// With --values: model file (GGUF) the keys were made with
+    #[arg(long, requires = "values")]
+    pub model: Option<PathBuf>,
+    /// With --values: template the keys were made with, as for `memory build`
+    #[arg(long, value_parser = template, requires = "values")]
+    pub template: Option<Template>,
+    /// With --values: teacher-forced, or free-running as the paper's authors make keys
+    #[arg(long, default_value = "free-running")]
+    pub mode: ContextMode,
 }
 
 /// Examples: JSON Lines, CSV, TSV, or two text files of matching lines.
@@ -277,6 +293,9 @@ pub struct TrainOptions {
     /// Learning rate
     #[arg(long)]
     pub lr: Option<f64>,
+    /// How the learning rate moves: cosine (down to 0 at the last step) or constant
+    #[arg(long)]
+    pub decay: Option<Decay>,
     /// Share of the bottleneck's input that is dropped, 0 to below 1
     #[arg(long)]
     pub dropout: Option<f32>,

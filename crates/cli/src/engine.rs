@@ -156,6 +156,7 @@ pub fn train_config(o: &TrainOptions) -> TrainConfig {
         steps: o.steps.or(c.steps),
         batch: o.batch.unwrap_or(c.batch),
         lr: o.lr.unwrap_or(c.lr),
+        decay: o.decay.unwrap_or(c.decay),
         dropout: o.dropout.unwrap_or(c.dropout),
         weight_decay: o.weight_decay.unwrap_or(c.weight_decay),
         seed: o.seed.unwrap_or(c.seed),

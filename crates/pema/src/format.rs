@@ -58,6 +58,9 @@ pub fn memory_from_bytes(path: &str, bytes: &[u8]) -> Result<Memory> {
             return Err(file.bad(format!("`keys` has shape {shape:?}, the hidden size is {}", identity.hidden_size)));
         }
     };
+    if n == 0 {
+        return Err(file.bad("it holds no rows, so nothing can be learnt from it".to_owned()));
+    }
     let keys = match keys.dtype() {
         Dtype::F16 => Keys::F16(bytemuck::pod_collect_to_vec::<u8, f16>(keys.data())),
         Dtype::F32 => Keys::F32(bytemuck::pod_collect_to_vec(keys.data())),

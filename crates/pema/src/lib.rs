@@ -25,6 +25,7 @@ mod memory;
 mod memory_log;
 pub mod metrics;
 mod mixer;
+pub mod numpy;
 mod prompt;
 pub mod sampling;
 pub mod schedule;

@@ -45,6 +45,7 @@ fn bad_usage_ends_with_code_2() {
         (&format!("{} --out a --batch 0", base()), "batch is 0"),
         (&format!("{} --out a --dropout 1", base()), "dropout is 1"),
         (&format!("{} --out a --lr 0", base()), "lr is 0"),
+        (&format!("{} --out a --decay linear", base()), "cosine"),
         (&base(), "--out"),
         ("generate --model tiny.gguf --method knn --prompt a", "--memory"),
         ("generate --model tiny.gguf --method pema --prompt a", "--adapter"),
@@ -164,6 +165,42 @@ fn an_adapter_or_a_memory_of_another_model_is_refused_with_both_hashes() {
     place.pema(&format!("{generate} {memory}")).refused(1, &[memory, "not an adapter"]);
     place.pema("memory import adapter.safetensors i").refused(1, &["adapter.safetensors", "not an external memory"]);
     assert!(!place.path("i").exists() && !place.path("b").exists());
+}
+
+#[test]
+fn a_memory_without_rows_is_refused_when_it_is_imported() {
+    let place = Place::built();
+    let file = place.read("m/train/memory.safetensors");
+    let tensors = safetensors::SafeTensors::deserialize(&file).unwrap();
+    let (_, header) = safetensors::SafeTensors::read_metadata(&file).unwrap();
+    let empty = tensors.iter().map(|(name, tensor)| {
+        let shape: Vec<usize> = std::iter::once(0).chain(tensor.shape()[1..].iter().copied()).collect();
+        (name, safetensors::tensor::TensorView::new(tensor.dtype(), shape, &[]).unwrap())
+    });
+    place.write("e.safetensors", safetensors::serialize(empty, header.metadata().clone()).unwrap());
+    place.pema("memory import e.safetensors i").refused(1, &["e.safetensors", "no rows", "choose another file"]);
+    assert!(!place.path("i").exists());
+}
+
+#[test]
+fn numpy_files_that_do_not_fit_are_refused_and_nothing_is_written() {
+    let place = Place::new();
+    place.write("k.npy", [0u8; 64 * 4 * 3]);
+    place.write("v.npy", [5u8, 0, 0, 0].repeat(3));
+    place.write("short.npy", [5u8, 0, 0, 0].repeat(2));
+    place.write("far.npy", [[5u8, 0, 0, 0], [128, 1, 0, 0], [5, 0, 0, 0]].concat());
+    let import = "memory import --model tiny.gguf --template plain";
+    for (files, parts) in [
+        ("k.npy i --values short.npy", ["k.npy", "768 bytes", "2 rows", "width 64"]),
+        ("k.npy i --values far.npy", ["far.npy", "row 1", "token 384", "vocabulary has 384"]),
+        ("none.npy i --values v.npy", ["none.npy", "read", "check that", "exists"]),
+    ] {
+        place.pema(&format!("{import} {files}")).refused(1, &parts);
+    }
+    place.pema("memory import k.npy i").refused(2, &["--values", "token ids"]);
+    place.pema("memory import k.npy i --values v.npy").refused(2, &["--model", "--template"]);
+    assert!(!place.path("i").exists());
+    place.pema(&format!("{import} k.npy i --values v.npy")).succeeded();
 }
 
 #[test]

@@ -5,13 +5,14 @@ use std::time::Instant;
 
 use anyhow::Result;
 use pema::dataset::Dataset;
-use pema::template::Demo;
-use pema::{BuildConfig, Builder, FolderStore, Keys, Memory, MemoryStore, PromptSetup, load_memory};
+use pema::numpy::{NumpyFile, memory_from_numpy};
+use pema::template::{Demo, Template};
+use pema::{BuildConfig, Builder, FolderStore, Keys, Memory, MemoryMeta, MemoryStore, PromptSetup, load_memory};
 use pema_plm::Plm;
 use pema_plm::source::FileSource;
 use serde_json::{Value, json};
 
-use crate::args::{BuildArgs, Global, MemoryArgs, MemoryCommand};
+use crate::args::{BuildArgs, Global, ImportArgs, MemoryArgs, MemoryCommand};
 use crate::engine;
 use crate::progress::Progress;
 use crate::table::bytes;
@@ -33,12 +34,32 @@ pub async fn run(global: &Global, args: &MemoryArgs) -> Result<()> {
             }
             report(global, &memory, file, json!({}))
         }
-        MemoryCommand::Import { file, dir } => {
-            let memory = load_memory(file)?;
-            FolderStore::new(dir).save(&memory)?;
-            report(global, &memory, dir, json!({}))
+        MemoryCommand::Import(args) => {
+            let memory = match (&args.values, &args.model, &args.template) {
+                (Some(values), Some(model), Some(template)) => from_numpy(args, values, model, template).await?,
+                _ if args.file.extension().is_some_and(|e| e == "npy") => {
+                    let range = "the NumPy file of the token ids that belong to these keys".to_owned();
+                    return Err(
+                        pema::Error::BadSetting { setting: "--values", value: "not given".into(), range }.into()
+                    );
+                }
+                _ => load_memory(&args.file)?,
+            };
+            FolderStore::new(&args.dir).save(&memory)?;
+            report(global, &memory, &args.dir, json!({}))
         }
     }
+}
+
+/// The memory in two NumPy files, as one of `model`.
+async fn from_numpy(args: &ImportArgs, values: &Path, model: &Path, template: &Template) -> Result<Memory> {
+    let identity = engine::model(model).await?.identity;
+    let prompt = PromptSetup { template: template.clone(), demos: Vec::new() };
+    let meta = MemoryMeta { identity, context_mode: args.mode, prompt, created: engine::now() };
+    let names = [args.file.as_path(), values].map(|path| path.display().to_string());
+    let (values, keys) = (pema::files::read(values)?, pema::files::read(&args.file)?);
+    let [keys, values] = [(&names[0], &keys), (&names[1], &values)].map(|(path, bytes)| NumpyFile { path, bytes });
+    Ok(memory_from_numpy(keys, values, meta)?)
 }
 
 async fn build(global: &Global, args: &BuildArgs) -> Result<()> {

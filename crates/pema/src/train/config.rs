@@ -185,3 +185,14 @@ impl std::str::FromStr for Recipe {
         }
     }
 }
+
+impl std::str::FromStr for Decay {
+    type Err = Error;
+    fn from_str(s: &str) -> Result<Decay> {
+        match s {
+            "constant" => Ok(Decay::Constant),
+            "cosine" => Ok(Decay::Cosine),
+            _ => Err(Error::BadSetting { setting: "decay", value: s.into(), range: "constant or cosine".into() }),
+        }
+    }
+}
