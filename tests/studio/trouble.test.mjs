@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
-import { by, open, prepare, start } from './browser.mjs';
+import { by, open, prepare, settle, start } from './browser.mjs';
 
 const file = (name, text) => ({ name, mimeType: 'application/octet-stream', buffer: Buffer.from(text) });
 
@@ -21,6 +21,36 @@ test('a reload in the middle goes on by itself', async () => {
     await halfway(page);
     await page.reload();
     await by(page, 'train-done').waitFor({ timeout: 240_000 });
+  } finally {
+    await close();
+  }
+});
+
+test('a reload in the middle of training goes on at that step', async () => {
+  const { page, close } = await open();
+  try {
+    // What the page says of its progress, from its first word on.
+    await page.addInitScript(() => {
+      globalThis.said = [];
+      new MutationObserver(() => {
+        const text = document.querySelector('[data-testid=train-progress] .progress span')?.textContent;
+        if (text && text !== globalThis.said.at(-1)) globalThis.said.push(text);
+      }).observe(document, { subtree: true, childList: true, characterData: true });
+    });
+    await prepare(page);
+    await settle(page, { 'Pairs at most': 24, 'Steps at most': 300 });
+    await by(page, 'train-start').click();
+    await page.getByText(/Training, stage 2: step \d\d+ of 300/).waitFor();
+    await by(page, 'train-pause').click();
+    await page.getByRole('button', { name: 'Go on' }).waitFor();
+    const step = (text) => Number(/step (\d+) of/.exec(text)?.[1]);
+    const stood = step(await by(page, 'train-progress').innerText());
+    await page.reload();
+    await by(page, 'train-done').waitFor({ timeout: 240_000 });
+    const said = await page.evaluate(() => globalThis.said);
+    assert.ok(!said.some((text) => text.startsWith('Reading your pairs')), 'nothing is read again');
+    assert.ok(step(said.find((text) => text.startsWith('Training'))) >= stood, `it stood at ${stood}: ${said.slice(0, 5)}`);
+    assert.match(await by(page, 'train-done').innerText(), /of 300 steps|of \d\d+ steps/);
   } finally {
     await close();
   }
