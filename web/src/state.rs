@@ -99,7 +99,10 @@ impl State {
     /// A command is on its way.
     pub(crate) fn begin(&mut self, id: RequestId, command: &Command) {
         let step = Step::of(command);
-        self.troubles.retain(|t| t.0 != step);
+        // An estimate follows every run by itself; what went wrong in it must stay to be read.
+        if !matches!(command, Command::Estimate { .. }) {
+            self.troubles.retain(|t| t.0 != step);
+        }
         if matches!(command, Command::Estimate { .. } | Command::PreviewPrompt { .. }) {
             self.quiet.push(id);
             self.running.push((id, step));
@@ -146,7 +149,7 @@ impl State {
     pub(crate) fn apply(&mut self, id: RequestId, event: Event) {
         if is_last(&event) {
             self.running.retain(|r| r.0 != id || matches!(event, Event::Trouble(_)));
-            self.quiet.retain(|q| *q != id);
+            self.quiet.retain(|q| *q != id || matches!(event, Event::Trouble(_)));
         }
         match event {
             Event::Ready { project, .. } => self.restore(*project),
@@ -207,12 +210,20 @@ impl State {
 
     fn failed(&mut self, id: RequestId, trouble: Trouble) {
         let step = self.running.iter().find(|r| r.0 == id).map_or(Step::Device, |r| r.1);
+        if self.quiet.contains(&id) && step == Step::Train {
+            // Nobody asked for an estimate; the run itself would say what is wrong.
+            self.running.retain(|r| r.0 != id);
+            self.quiet.retain(|q| *q != id);
+            self.estimate = None;
+            return;
+        }
         if trouble.kind == TroubleKind::Dead {
             self.running.clear();
             self.quiet.clear();
             self.ready = false;
         }
         self.running.retain(|r| r.0 != id);
+        self.quiet.retain(|q| *q != id);
         (self.fetching, self.measuring, self.paused) = (None, None, false);
         self.troubles.retain(|t| t.0 != step);
         self.troubles.push((step, trouble));
@@ -336,10 +347,14 @@ mod tests {
         assert!(!state.occupied() && !state.busy(Step::Train));
         state.begin(3, &Command::Train { settings: TrainSettings::default(), restart: false });
         assert!(state.occupied());
-        let trouble = Trouble { kind: TroubleKind::Refused, text: "no such template".into() };
-        state.apply(2, Event::Trouble(trouble.clone()));
-        assert_eq!(state.troubles, [(Step::Train, trouble)]);
-        assert!(state.busy(Step::Train));
+        let trouble = |text: &str| Trouble { kind: TroubleKind::NoRoom, text: text.into() };
+        state.apply(2, Event::Trouble(trouble("not asked for")));
+        assert!(state.troubles.is_empty() && state.busy(Step::Train));
+        state.apply(3, Event::Trouble(trouble("no room")));
+        state.begin(4, &Command::Estimate { settings: TrainSettings::default() });
+        assert_eq!(state.troubles, [(Step::Train, trouble("no room"))]);
+        state.apply(4, Event::Estimated(Estimate::default()));
+        assert!(state.quiet.is_empty() && state.running.is_empty());
     }
 
     #[test]

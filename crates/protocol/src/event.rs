@@ -138,6 +138,8 @@ pub struct DeviceInfo {
     pub self_test: String,
     /// The adapter that the browser offers, when it was not taken.
     pub offered: Option<String>,
+    /// Memory of the machine in 10^9 bytes, as far as the browser tells.
+    pub memory_gb: Option<f32>,
     /// Measured speed of a matrix product, 10^9 operations a second, for estimates of time.
     pub gflops: f32,
 }
@@ -303,8 +305,10 @@ pub enum Side {
 /// A token as it is shown.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TokenView {
-    /// Its text.
+    /// Its text; empty where the token is only a part of a character.
     pub text: String,
+    /// Whether it ends the text.
+    pub end: bool,
     /// Weight of the adapter at this token.
     pub lambda: f32,
     /// Probability of this token: model, adapter, mixture.

@@ -129,7 +129,10 @@ impl Engine {
         let (name, gflops) = (info.name.clone(), (self.speed / 1e9) as f32);
         let offered = offered.filter(|o| *o != name);
         self.device = Some(Arc::new(device));
-        self.link.send(id, Event::DeviceReady(DeviceInfo { kind, name, why, self_test, offered, gflops }));
+        self.link.send(
+            id,
+            Event::DeviceReady(DeviceInfo { kind, name, why, self_test, offered, memory_gb: memory_gb(), gflops }),
+        );
         Ok(())
     }
 
@@ -288,6 +291,14 @@ impl Engine {
 
 fn closed() -> Fault {
     Fault::refused("the store is not open; load the page again")
+}
+
+/// What the browser tells of the machine's memory: a rounded number, and none in some browsers.
+fn memory_gb() -> Option<f32> {
+    let scope = js_sys::global();
+    let navigator = js_sys::Reflect::get(&scope, &"navigator".into()).ok()?;
+    let told = js_sys::Reflect::get(&navigator, &"deviceMemory".into()).ok()?;
+    Some(told.as_f64()? as f32)
 }
 
 /// Bytes of this instance's memory. It never shrinks, so this is also the most there was.

@@ -133,12 +133,13 @@ fn Needs() -> impl IntoView {
     let text = move || {
         let e = estimate.get()?;
         let [pairs, of] = e.pairs;
-        let pairs = match pairs < of {
-            true => format!(
+        let pairs = match (pairs < of, studio.settings.with(|s| s.limit)) {
+            (true, Some(_)) => format!("{pairs} of your {of} pairs are learnt from, as you chose."),
+            (true, None) => format!(
                 "A first round takes {pairs} of your {of} pairs, as many as this device manages in some \
                  minutes; Advanced has more."
             ),
-            false => format!("All {of} pairs are learnt from."),
+            (false, _) => format!("All {of} pairs are learnt from."),
         };
         let free = e.free.map(|f| format!("; the browser offers {}", format::bytes(f))).unwrap_or_default();
         Some(format!("{pairs} About {} of storage are needed{free}.", format::bytes(e.bytes)))
