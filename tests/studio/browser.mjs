@@ -44,6 +44,17 @@ export async function prepare(page) {
   await by(page, 'data-ready').waitFor();
 }
 
+/** From the next load on, `said` in the page is what it says of its progress, from its first word on. */
+export async function listen(page) {
+  await page.addInitScript(() => {
+    globalThis.said = [];
+    new MutationObserver(() => {
+      const text = document.querySelector('[data-testid=train-progress] .progress span')?.textContent;
+      if (text && text !== globalThis.said.at(-1)) globalThis.said.push(text);
+    }).observe(document, { subtree: true, childList: true, characterData: true });
+  });
+}
+
 /** Advanced settings by their labels. */
 export async function settle(page, values) {
   await page.getByText('Advanced', { exact: true }).click();

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
-import { by, open, prepare, start } from './browser.mjs';
+import { by, listen, open, prepare, settle, start } from './browser.mjs';
 
 const file = (name, text) => ({ name, mimeType: 'application/octet-stream', buffer: Buffer.from(text) });
 
@@ -21,6 +21,77 @@ test('a reload in the middle goes on by itself', async () => {
     await halfway(page);
     await page.reload();
     await by(page, 'train-done').waitFor({ timeout: 240_000 });
+  } finally {
+    await close();
+  }
+});
+
+test('a reload in the middle of training goes on at that step', async () => {
+  const { page, close } = await open();
+  try {
+    await listen(page);
+    await prepare(page);
+    await settle(page, { 'Pairs at most': 24, 'Steps at most': 300 });
+    await by(page, 'train-start').click();
+    await page.getByText(/Training, stage 2: step \d\d+ of 300/).waitFor();
+    await by(page, 'train-pause').click();
+    await page.getByRole('button', { name: 'Go on' }).waitFor();
+    const step = (text) => Number(/step (\d+) of/.exec(text)?.[1]);
+    const stood = step(await by(page, 'train-progress').innerText());
+    await page.reload();
+    await by(page, 'train-done').waitFor({ timeout: 240_000 });
+    const said = await page.evaluate(() => globalThis.said);
+    assert.ok(!said.some((text) => text.startsWith('Reading your pairs')), 'nothing is read again');
+    assert.ok(step(said.find((text) => text.startsWith('Training'))) >= stood, `it stood at ${stood}: ${said.slice(0, 5)}`);
+    assert.match(await by(page, 'train-done').innerText(), /of 300 steps|of \d\d+ steps/);
+  } finally {
+    await close();
+  }
+});
+
+test('what needs more room than the browser says it has is not begun', async () => {
+  const { page, close } = await open();
+  try {
+    await prepare(page);
+    await page.getByText(/MB of storage are needed; the browser offers \d/).waitFor();
+    // Chromium offers every site some GB more than it uses, whatever the disk holds.
+    await page.workers()[0].evaluate(() => {
+      globalThis.estimate = StorageManager.prototype.estimate;
+      StorageManager.prototype.estimate = async () => ({ usage: 5_000_000, quota: 5_100_000 });
+    });
+    await by(page, 'train-start').click();
+    const trouble = page.locator('#training').getByTestId('trouble');
+    await trouble.waitFor();
+    assert.match(await trouble.innerText(), /about \d.* MB of storage .* only 0\.1 MB more; nothing was begun/s);
+    await page.workers()[0].evaluate(() => { StorageManager.prototype.estimate = globalThis.estimate; });
+    await settle(page, { 'Pairs at most': 24, 'Steps at most': 6 });
+    await by(page, 'train-start').click();
+    await by(page, 'train-done').waitFor();
+    assert.equal(await trouble.count(), 0);
+  } finally {
+    await close();
+  }
+});
+
+test('a device without room says so, and what was kept before is there afterwards', async () => {
+  const { context, page, close } = await open();
+  try {
+    await prepare(page);
+    const cdp = await context.newCDPSession(page);
+    const origin = new URL(page.url()).origin;
+    const { usage } = await cdp.send('Storage.getUsageAndQuota', { origin });
+    await cdp.send('Storage.overrideQuotaForOrigin', { origin, quotaSize: usage + 400_000 });
+    await by(page, 'train-start').click();
+    const trouble = page.locator('#training').getByTestId('trouble');
+    await trouble.waitFor();
+    assert.match(await trouble.innerText(), /free some space.*what was written before is kept/is);
+    await cdp.send('Storage.overrideQuotaForOrigin', { origin });
+    await page.reload();
+    await by(page, 'model-ready').waitFor();
+    await by(page, 'data-ready').waitFor();
+    await settle(page, { 'Pairs at most': 24, 'Steps at most': 6 });
+    await by(page, 'train-start').click();
+    await by(page, 'train-done').waitFor();
   } finally {
     await close();
   }
@@ -78,7 +149,9 @@ test('without WebGPU the processor is taken, and with it the user may choose', a
   const none = await open({ args: ['--disable-features=WebGPU', '--disable-gpu'] });
   try {
     await start(none.page);
-    await none.page.locator('#device .tag', { hasText: 'processor' }).waitFor();
+    await none.page.locator('#device .lead', { hasText: 'processor' }).waitFor();
+    await by(none.page, 'no-gpu').locator('summary').click();
+    await none.page.getByText('chrome://flags/#enable-unsafe-webgpu').waitFor();
   } finally {
     await none.close();
   }

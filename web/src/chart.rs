@@ -22,6 +22,8 @@ const ROWS: usize = 24;
 pub(crate) fn Chart(title: &'static str, series: Memo<Vec<Series>>) -> impl IntoView {
     let frame = Memo::new(move |_| series.with(|s| Frame::around(s)));
     let shown = Memo::new(move |_| frame.with(Option::is_some));
+    // A closed table is not made: with every step it would cost more than all the rest of the page.
+    let open = RwSignal::new(false);
     let picture = move || {
         let frame = frame.get()?;
         let (low, high, last) = (number(frame.low), number(frame.high), format!("step {:.0}", frame.last));
@@ -61,7 +63,7 @@ pub(crate) fn Chart(title: &'static str, series: Memo<Vec<Series>>) -> impl Into
                 </span>
             </figcaption>
             {picture}
-            <details>
+            <details on:toggle=move |event| open.set(event_target::<web_sys::Element>(&event).has_attribute("open"))>
                 <summary>"The numbers"</summary>
                 <table>
                     <thead>
@@ -74,8 +76,9 @@ pub(crate) fn Chart(title: &'static str, series: Memo<Vec<Series>>) -> impl Into
                     </thead>
                     <tbody>
                         {move || {
-                            series
-                                .with(|s| table(s))
+                            open.get()
+                                .then(|| series.with(|s| table(s)))
+                                .unwrap_or_default()
                                 .into_iter()
                                 .map(|(step, values)| {
                                     let cells = values

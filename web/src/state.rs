@@ -1,8 +1,8 @@
 //! What the page knows, as plain data: events in, facts out. No browser, so it is tested natively.
 
 use pema_protocol::{
-    Answer, Command, DataInfo, DeviceInfo, DeviceKind, Event, Kept, MemoryProgress, ModelInfo, Neighbour, Project,
-    Report, RequestId, Side, TokenView, TrainInfo, TrainProgress, Trouble, TroubleKind,
+    Answer, Command, DataInfo, DeviceInfo, DeviceKind, Estimate, Event, Kept, MemoryProgress, ModelInfo, Neighbour,
+    Project, Report, RequestId, Side, TokenView, TrainInfo, TrainProgress, Trouble, TroubleKind,
 };
 
 /// The steps of the page.
@@ -35,7 +35,9 @@ impl Step {
             Command::Hello { .. } | Command::OpenDevice { .. } => Step::Device,
             Command::OpenModel { .. } => Step::Model,
             Command::OpenData { .. } | Command::OpenExample | Command::PreviewPrompt { .. } => Step::Data,
-            Command::Train { .. } | Command::Pause { .. } | Command::StopAndKeep => Step::Train,
+            Command::Estimate { .. } | Command::Train { .. } | Command::Pause { .. } | Command::StopAndKeep => {
+                Step::Train
+            }
             Command::Write { .. } | Command::SetMix { .. } | Command::WhyThisWord { .. } | Command::Cancel => {
                 Step::Write
             }
@@ -60,6 +62,8 @@ pub(crate) struct State {
     pub(crate) fetching: Option<(u64, u64)>,
     pub(crate) data: Option<DataInfo>,
     pub(crate) preview: Option<(Vec<String>, u32, u32)>,
+    /// What the next run takes on and needs.
+    pub(crate) estimate: Option<Estimate>,
     /// A run that was cut off by an earlier visit.
     pub(crate) unfinished: bool,
     pub(crate) memory: Option<MemoryProgress>,
@@ -82,6 +86,8 @@ pub(crate) struct State {
     pub(crate) notice: Option<String>,
     /// Requests that are not answered yet.
     running: Vec<(RequestId, Step)>,
+    /// Those of them that the page asked by itself.
+    quiet: Vec<RequestId>,
 }
 
 impl State {
@@ -93,7 +99,15 @@ impl State {
     /// A command is on its way.
     pub(crate) fn begin(&mut self, id: RequestId, command: &Command) {
         let step = Step::of(command);
-        self.troubles.retain(|t| t.0 != step);
+        // An estimate follows every run by itself; what went wrong in it must stay to be read.
+        if !matches!(command, Command::Estimate { .. }) {
+            self.troubles.retain(|t| t.0 != step);
+        }
+        if matches!(command, Command::Estimate { .. } | Command::PreviewPrompt { .. }) {
+            self.quiet.push(id);
+            self.running.push((id, step));
+            return;
+        }
         match command {
             Command::Train { .. } => {
                 (self.memory, self.trained, self.report, self.paused) = (None, None, None, false);
@@ -122,18 +136,20 @@ impl State {
 
     /// Whether a command of this step is being worked on.
     pub(crate) fn busy(&self, step: Step) -> bool {
-        self.running.iter().any(|r| r.1 == step)
+        self.running.iter().any(|r| r.1 == step && !self.quiet.contains(&r.0))
     }
 
-    /// Whether anything is being worked on: the engine does one thing after another.
+    /// Whether anything is being worked on: the engine does one thing after another. What the page asks by
+    /// itself is answered at once, so nobody is kept from clicking meanwhile.
     pub(crate) fn occupied(&self) -> bool {
-        !self.running.is_empty()
+        self.running.iter().any(|r| !self.quiet.contains(&r.0))
     }
 
     /// Takes in what the engine said about a request.
     pub(crate) fn apply(&mut self, id: RequestId, event: Event) {
         if is_last(&event) {
             self.running.retain(|r| r.0 != id || matches!(event, Event::Trouble(_)));
+            self.quiet.retain(|q| *q != id || matches!(event, Event::Trouble(_)));
         }
         match event {
             Event::Ready { project, .. } => self.restore(*project),
@@ -145,12 +161,15 @@ impl State {
             }
             Event::DataReady(info) => {
                 self.data = Some(info);
-                (self.preview, self.memory, self.trained, self.report) = (None, None, None, None);
+                (self.preview, self.estimate) = (None, None);
+                (self.memory, self.trained, self.report) = (None, None, None);
                 self.history.clear();
                 self.unfinished = false;
             }
             Event::PromptPreview { tokens, context, too_long } => self.preview = Some((tokens, context, too_long)),
+            Event::Estimated(estimate) => self.estimate = Some(estimate),
             Event::MemoryProgress(progress) => self.memory = Some(progress),
+            Event::TrainResumed { history } => self.history = history,
             Event::TrainProgress(progress) => self.history.push(progress),
             Event::Trained(info) => {
                 self.history.clone_from(&info.history);
@@ -191,11 +210,20 @@ impl State {
 
     fn failed(&mut self, id: RequestId, trouble: Trouble) {
         let step = self.running.iter().find(|r| r.0 == id).map_or(Step::Device, |r| r.1);
+        if self.quiet.contains(&id) && step == Step::Train {
+            // Nobody asked for an estimate; the run itself would say what is wrong.
+            self.running.retain(|r| r.0 != id);
+            self.quiet.retain(|q| *q != id);
+            self.estimate = None;
+            return;
+        }
         if trouble.kind == TroubleKind::Dead {
             self.running.clear();
+            self.quiet.clear();
             self.ready = false;
         }
         self.running.retain(|r| r.0 != id);
+        self.quiet.retain(|q| *q != id);
         (self.fetching, self.measuring, self.paused) = (None, None, false);
         self.troubles.retain(|t| t.0 != step);
         self.troubles.push((step, trouble));
@@ -249,6 +277,7 @@ fn is_last(event: &Event) -> bool {
         event,
         Event::ModelProgress { .. }
             | Event::MemoryProgress(_)
+            | Event::TrainResumed { .. }
             | Event::TrainProgress(_)
             | Event::Token { .. }
             | Event::EvaluateProgress { .. }
@@ -309,6 +338,23 @@ mod tests {
         assert!(state.busy(Step::Train));
         state.begin(3, &Command::OpenDevice { choice: DeviceChoice::Cpu });
         assert!(state.busy(Step::Device));
+    }
+
+    #[test]
+    fn what_the_page_asks_by_itself_keeps_nobody_from_clicking() {
+        let mut state = ready();
+        state.begin(2, &Command::Estimate { settings: TrainSettings::default() });
+        assert!(!state.occupied() && !state.busy(Step::Train));
+        state.begin(3, &Command::Train { settings: TrainSettings::default(), restart: false });
+        assert!(state.occupied());
+        let trouble = |text: &str| Trouble { kind: TroubleKind::NoRoom, text: text.into() };
+        state.apply(2, Event::Trouble(trouble("not asked for")));
+        assert!(state.troubles.is_empty() && state.busy(Step::Train));
+        state.apply(3, Event::Trouble(trouble("no room")));
+        state.begin(4, &Command::Estimate { settings: TrainSettings::default() });
+        assert_eq!(state.troubles, [(Step::Train, trouble("no room"))]);
+        state.apply(4, Event::Estimated(Estimate::default()));
+        assert!(state.quiet.is_empty() && state.running.is_empty());
     }
 
     #[test]

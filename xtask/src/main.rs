@@ -115,7 +115,8 @@ fn model_task(_: &[String]) -> Result<ExitCode> {
 }
 
 fn studio_task(_: &[String]) -> Result<ExitCode> {
-    studio::tests()?;
+    let model = if workspace::switch("PEMA_SKIP_MODEL") { None } else { Some(model::path()?) };
+    studio::tests(model)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -56,8 +56,8 @@ pub(crate) fn dist(arguments: &[String]) -> Result<ExitCode> {
 }
 
 /// Runs the tests of the studio in a real browser; false where there is none. The default model's place
-/// holds the tests' small one, and the site lies at a sub-path.
-pub(crate) fn tests() -> Result<bool> {
+/// holds the tests' small one, and the site lies at a sub-path; a second site has the `model` itself.
+pub(crate) fn tests(model: Option<PathBuf>) -> Result<bool> {
     const PREFIX: &str = "/some/where/";
     if tools::chromedriver()?.is_none() {
         return Ok(false);
@@ -65,20 +65,27 @@ pub(crate) fn tests() -> Result<bool> {
     let folder = build()?;
     let modules = tools::npm(&[BINARYEN, PLAYWRIGHT, AXE])?;
     let root = workspace::root();
-    let listener = listen(PORT + 100)?;
-    let url = format!("http://{}{PREFIX}", listener.local_addr()?);
-    let beside = vec![(MODEL.to_owned(), root.join("tests/fixtures/tiny.gguf"))];
-    std::thread::spawn(move || serve(&listener, Site { folder, prefix: PREFIX.to_owned(), beside }));
+    let site = |model: PathBuf| -> Result<String> {
+        let listener = listen(PORT + 100)?;
+        let url = format!("http://{}{PREFIX}", listener.local_addr()?);
+        let beside = vec![(MODEL.to_owned(), model)];
+        let site = Site { folder: folder.clone(), prefix: PREFIX.to_owned(), beside };
+        std::thread::spawn(move || serve(&listener, site));
+        Ok(url)
+    };
+    let url = site(root.join("tests/fixtures/tiny.gguf"))?;
+    let with_model = model.map(site).transpose()?;
     let chromium = workspace::variable("PEMA_CHROMIUM").unwrap_or_else(|| "/usr/bin/chromium".to_owned());
-    process::run(
-        Command::new("node")
-            .args(["--test", "--test-concurrency=1", "--test-timeout=400000"])
-            .args(["tests/studio/journey.test.mjs", "tests/studio/trouble.test.mjs"])
-            .env("PEMA_STUDIO_URL", url)
-            .env("PEMA_NODE_MODULES", modules)
-            .env("PEMA_CHROMIUM", chromium)
-            .current_dir(&root),
-    )?;
+    let mut command = Command::new("node");
+    command
+        .args(["--test", "--test-concurrency=1", "--test-timeout=400000"])
+        .args(["journey", "trouble", "model"].map(|name| format!("tests/studio/{name}.test.mjs")))
+        .env("PEMA_STUDIO_URL", url)
+        .env("PEMA_NODE_MODULES", modules)
+        .env("PEMA_CHROMIUM", chromium)
+        .envs(with_model.map(|url| ("PEMA_STUDIO_MODEL_URL", url)))
+        .current_dir(&root);
+    process::run(&mut command)?;
     Ok(true)
 }
 

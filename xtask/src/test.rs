@@ -46,7 +46,9 @@ fn all(stages: &mut Stages) -> Result<Setup> {
     })?;
     stages.run("tests", "cargo test --workspace", || tests(&setup))?;
     setup.browser = stages.run("browser", "the kernels in headless Chromium, WebGPU and wasm", browser::tests)?;
-    stages.run("studio", "the page, built for release, driven in headless Chromium", studio::tests)?;
+    stages.run("studio", "the page, built for release, driven in headless Chromium", || {
+        studio::tests(setup.model.clone())
+    })?;
     Ok(setup)
 }
 

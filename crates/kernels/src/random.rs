@@ -10,6 +10,11 @@ impl Rng {
         Rng(seed)
     }
 
+    /// Where the stream stands: [`Rng::new`] of it goes on with the same numbers.
+    pub fn state(&self) -> u64 {
+        self.0
+    }
+
     /// The next 64 bits.
     pub fn next_u64(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
@@ -68,6 +73,8 @@ mod tests {
         let mut random = Rng::new(1_234_567);
         let expected = [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423];
         assert_eq!(expected.map(|_| random.next_u64()), expected);
+        let mut other = Rng::new(random.state());
+        assert_eq!(other.next_u64(), random.next_u64());
     }
 
     #[test]

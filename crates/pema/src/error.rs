@@ -271,6 +271,12 @@ pub enum Error {
         /// Learning rate in use.
         lr: f64,
     },
+    /// A training that was cut off cannot go on with what is here.
+    #[error("the kept training has other {what} than this one; begin the training anew")]
+    OtherTraining {
+        /// `settings` or `rows`.
+        what: &'static str,
+    },
     /// Something needed for this method was not given.
     #[error("the method {method} needs {needs}; give it, or leave the method out")]
     Needs {

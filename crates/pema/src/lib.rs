@@ -33,6 +33,7 @@ pub mod schedule;
 mod store;
 pub mod template;
 pub mod train;
+mod training_log;
 mod tune;
 
 pub use adapter::{Adapter, AdapterMeta, Form};
@@ -50,5 +51,6 @@ pub use memory_log::{KeptRows, MemoryLog};
 pub use prompt::{Encoded, PromptSetup, Prompter, shared_prefix};
 #[cfg(not(target_family = "wasm"))]
 pub use store::{FolderStore, MemoryStore, load_memory};
-pub use train::{StepReport, Summary, TrainConfig, Trainer};
+pub use train::{StepReport, Summary, TrainConfig, TrainState, Trainer};
+pub use training_log::{KeptTraining, TrainingLog};
 pub use tune::{TuneConfig, TuneProgress, Tuned, tune};

@@ -39,6 +39,12 @@ pub enum Command {
         /// The input; the first pair's for an empty one.
         input: String,
     },
+    /// Asks what a `Train` with these settings would take on, need and take. Answered by `Estimated`; needs a
+    /// model and a dataset.
+    Estimate {
+        /// How it would be trained.
+        settings: TrainSettings,
+    },
     /// Builds the memory and trains; what an earlier run kept is taken up unless `restart`.
     /// Answered by `MemoryProgress`, `TrainProgress`, `Trained`.
     Train {

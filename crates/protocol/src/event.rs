@@ -36,8 +36,15 @@ pub enum Event {
         /// Pairs that do not fit behind this prompt.
         too_long: u32,
     },
+    /// What a run would take on, need and take.
+    Estimated(Estimate),
     /// The memory grows.
     MemoryProgress(MemoryProgress),
+    /// A training that was cut off goes on behind these steps.
+    TrainResumed {
+        /// Every step so far, for the chart.
+        history: Vec<TrainProgress>,
+    },
     /// A training step was done.
     TrainProgress(TrainProgress),
     /// There is an adapter.
@@ -131,6 +138,8 @@ pub struct DeviceInfo {
     pub self_test: String,
     /// The adapter that the browser offers, when it was not taken.
     pub offered: Option<String>,
+    /// Memory of the machine in 10^9 bytes, as far as the browser tells.
+    pub memory_gb: Option<f32>,
     /// Measured speed of a matrix product, 10^9 operations a second, for estimates of time.
     pub gflops: f32,
 }
@@ -169,6 +178,8 @@ pub struct ModelInfo {
     pub chat: bool,
     /// Bytes on the device.
     pub device_bytes: u64,
+    /// Bytes of the engine's own memory, which on the processor holds the model too.
+    pub engine_bytes: u64,
 }
 
 /// A dataset that was read.
@@ -204,6 +215,24 @@ impl DataInfo {
         let characters: usize = self.preview.iter().map(|(input, target)| input.len() + target.len()).sum();
         let fit = SHOTS_CHARACTERS * self.preview.len() / characters.max(1);
         MOST_SHOTS.min(fit).min(self.split[0] as usize / 10) as u32
+    }
+}
+
+/// What a run takes on, needs and takes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Estimate {
+    /// Pairs to learn from, out of so many that are no demonstrations.
+    pub pairs: [u32; 2],
+    /// Bytes that memory, state of the training and adapter add to the store.
+    pub bytes: u64,
+    /// Bytes that the browser says it still gives; some say more than there is.
+    pub free: Option<u64>,
+}
+
+impl Estimate {
+    /// Whether the store can hold it.
+    pub fn fits(&self) -> bool {
+        self.free.is_none_or(|free| self.bytes <= free)
     }
 }
 
@@ -276,8 +305,10 @@ pub enum Side {
 /// A token as it is shown.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TokenView {
-    /// Its text.
+    /// Its text; empty where the token is only a part of a character.
     pub text: String,
+    /// Whether it ends the text.
+    pub end: bool,
     /// Weight of the adapter at this token.
     pub lambda: f32,
     /// Probability of this token: model, adapter, mixture.

@@ -12,11 +12,11 @@ pub use command::{
     Command, DataFile, DeviceChoice, Export, MixSettings, ModelSource, Schedule, TaskSettings, TrainSettings,
 };
 pub use event::{
-    Answer, Candidate, DataInfo, DeviceInfo, DeviceKind, Event, Kept, KeptFile, MemoryProgress, MethodScore, ModelInfo,
-    Neighbour, Project, Report, Side, TokenView, TrainInfo, TrainProgress, Trouble, TroubleKind,
+    Answer, Candidate, DataInfo, DeviceInfo, DeviceKind, Estimate, Event, Kept, KeptFile, MemoryProgress, MethodScore,
+    ModelInfo, Neighbour, Project, Report, Side, TokenView, TrainInfo, TrainProgress, Trouble, TroubleKind,
 };
 pub use frame::{FrameError, Message, RequestId, decode, encode};
 
 /// Version of the protocol. Both sides say it first; an interface that was left open while the site
 /// changed then hears that it must be loaded again.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;

@@ -23,11 +23,21 @@ impl Control {
         self.cancel.set(false);
     }
 
-    /// Lets messages in, and waits while paused.
-    pub(crate) async fn breathe(&self) {
+    /// Lets messages in.
+    pub(crate) async fn listen(&self) {
         sleep(Duration::ZERO).await;
+    }
+
+    /// Waits while paused.
+    pub(crate) async fn wait(&self) {
         while self.paused.get() && !self.stop.get() && !self.cancel.get() {
             sleep(Duration::from_millis(50)).await;
         }
+    }
+
+    /// Lets messages in, and waits while paused.
+    pub(crate) async fn breathe(&self) {
+        self.listen().await;
+        self.wait().await;
     }
 }

@@ -20,7 +20,7 @@ use crate::control::Control;
 use crate::data::Data;
 use crate::fault::{Fault, Result};
 use crate::link::{Call, Link};
-use crate::opfs::{Folder, OpfsModel, storage};
+use crate::opfs::{Folder, OpfsModel, storage, used_of};
 use crate::project::{Kept, MODEL_FILE};
 use crate::{model, report, tune, write};
 
@@ -69,7 +69,8 @@ impl Engine {
             }
             Command::OpenExample => self.keep_data(id, Data::example()?).await,
             Command::PreviewPrompt { task, input } => write::preview(self, id, &task, &input),
-            Command::Train { settings, restart } => tune::train(self, id, &settings, restart).await,
+            Command::Estimate { settings } => tune::estimate(self, id, &settings).await,
+            Command::Train { settings, restart } => tune::run(self, id, &settings, restart).await,
             Command::Write { input, mix, max_tokens } => write::write(self, id, &input, mix, max_tokens).await,
             Command::WhyThisWord { token } => write::why(self, id, token).await,
             Command::Evaluate { limit } => report::evaluate(self, id, limit as usize).await,
@@ -128,7 +129,10 @@ impl Engine {
         let (name, gflops) = (info.name.clone(), (self.speed / 1e9) as f32);
         let offered = offered.filter(|o| *o != name);
         self.device = Some(Arc::new(device));
-        self.link.send(id, Event::DeviceReady(DeviceInfo { kind, name, why, self_test, offered, gflops }));
+        self.link.send(
+            id,
+            Event::DeviceReady(DeviceInfo { kind, name, why, self_test, offered, memory_gb: memory_gb(), gflops }),
+        );
         Ok(())
     }
 
@@ -194,6 +198,7 @@ impl Engine {
             quantisation,
             chat: plm.file.chat.is_some(),
             device_bytes: device.memory().current() - before,
+            engine_bytes: engine_bytes(),
         };
         self.plm = Some(plm);
         self.link.send(id, Event::ModelReady(info));
@@ -238,13 +243,7 @@ impl Engine {
 
     async fn list(&mut self, id: RequestId) -> Result<()> {
         let files = self.kept()?.files().await;
-        let mut used_of = None;
-        if let Ok(promise) = storage().estimate()
-            && let Ok(estimate) = JsFuture::from(promise).await
-        {
-            let estimate: web_sys::StorageEstimate = estimate.into();
-            used_of = estimate.get_usage().zip(estimate.get_quota()).map(|(used, of)| [used as u64, of as u64]);
-        }
+        let used_of = used_of().await;
         self.link.send(id, Event::KeptList(KeptList { files, used_of, persisted: self.persisted }));
         Ok(())
     }
@@ -292,6 +291,20 @@ impl Engine {
 
 fn closed() -> Fault {
     Fault::refused("the store is not open; load the page again")
+}
+
+/// What the browser tells of the machine's memory: a rounded number, and none in some browsers.
+fn memory_gb() -> Option<f32> {
+    let scope = js_sys::global();
+    let navigator = js_sys::Reflect::get(&scope, &"navigator".into()).ok()?;
+    let told = js_sys::Reflect::get(&navigator, &"deviceMemory".into()).ok()?;
+    Some(told.as_f64()? as f32)
+}
+
+/// Bytes of this instance's memory. It never shrinks, so this is also the most there was.
+fn engine_bytes() -> u64 {
+    const PAGE: u64 = 65_536;
+    core::arch::wasm32::memory_size::<0>() as u64 * PAGE
 }
 
 /// Operations a second of a matrix product like those of the model.

@@ -9,8 +9,12 @@ mod data;
 #[cfg_attr(not(target_family = "wasm"), allow(dead_code, reason = "natively only its tests use it"))]
 mod plan;
 #[cfg_attr(not(target_family = "wasm"), allow(dead_code, reason = "natively only its tests use it"))]
+mod room;
+#[cfg_attr(not(target_family = "wasm"), allow(dead_code, reason = "natively only its tests use it"))]
 mod verdict;
 
+#[cfg(target_family = "wasm")]
+mod checkpoint;
 #[cfg(target_family = "wasm")]
 mod control;
 #[cfg(target_family = "wasm")]
@@ -29,6 +33,8 @@ mod opfs;
 mod project;
 #[cfg(target_family = "wasm")]
 mod report;
+#[cfg(target_family = "wasm")]
+mod train;
 #[cfg(target_family = "wasm")]
 mod tune;
 #[cfg(target_family = "wasm")]

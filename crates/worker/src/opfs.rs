@@ -11,7 +11,7 @@ use wasm_bindgen_futures::JsFuture;
 use web_sys::{
     DedicatedWorkerGlobalScope, File, FileSystemDirectoryHandle, FileSystemFileHandle, FileSystemGetDirectoryOptions,
     FileSystemGetFileOptions, FileSystemReadWriteOptions, FileSystemRemoveOptions, FileSystemSyncAccessHandle,
-    StorageManager,
+    StorageEstimate, StorageManager,
 };
 
 use crate::fault::{Fault, Result, described};
@@ -25,6 +25,12 @@ pub(crate) struct Folder(FileSystemDirectoryHandle);
 
 pub(crate) fn storage() -> StorageManager {
     js_sys::global().unchecked_into::<DedicatedWorkerGlobalScope>().navigator().storage()
+}
+
+/// Bytes used and bytes the browser gives in all, when it says.
+pub(crate) async fn used_of() -> Option<[u64; 2]> {
+    let estimate: StorageEstimate = JsFuture::from(storage().estimate().ok()?).await.ok()?.into();
+    estimate.get_usage().zip(estimate.get_quota()).map(|(used, of)| [used as u64, of as u64])
 }
 
 async fn wait<T: JsCast>(what: &str, promise: Promise) -> Result<T> {

@@ -18,12 +18,16 @@ const MODEL: u8 = 6;
 /// Files of the folder and what to call them.
 pub(crate) const MODEL_FILE: &str = "model.gguf";
 pub(crate) const MEMORY_FILE: &str = "memory.log";
+pub(crate) const TRAINING_FILES: [&str; 2] = ["training-0.log", "training-1.log"];
 const PROJECT_FILE: &str = "project.log";
-const FILES: [(&str, &str); 3] = [
-    (MODEL_FILE, "language model"),
-    (PROJECT_FILE, "your pairs, settings, adapter and report"),
-    (MEMORY_FILE, "external memory"),
+const FILES: [(&[&str], &str); 4] = [
+    (&[MODEL_FILE], "language model"),
+    (&[PROJECT_FILE], "your pairs, settings, adapter and report"),
+    (&[MEMORY_FILE], "external memory"),
+    (&TRAINING_FILES, "state of a training that is not done"),
 ];
+/// An empty log still says that it is one.
+const EMPTY: u64 = 8;
 
 /// The open project. Its log is locked, so no other tab can open it.
 #[derive(Debug)]
@@ -83,8 +87,12 @@ impl Kept {
     /// The stored files with their sizes.
     pub(crate) async fn files(&self) -> Vec<KeptFile> {
         let mut files = Vec::new();
-        for (file, name) in FILES {
-            if let Some(bytes) = self.folder.size(file).await.filter(|b| *b > 0) {
+        for (parts, name) in FILES {
+            let mut bytes = 0;
+            for part in parts {
+                bytes += self.folder.size(part).await.filter(|b| *b > EMPTY).unwrap_or(0);
+            }
+            if bytes > 0 {
                 files.push(KeptFile { name: name.to_owned(), bytes });
             }
         }

@@ -1,23 +1,26 @@
-//! Memory and training.
+//! From pairs to an adapter: what a run learns from, its memory, then its training.
 
 use js_sys::Date;
 use pema::dataset::Dataset;
 use pema::train::{Recipe, TrainConfig};
-use pema::{
-    BuildConfig, Builder, ContextMode, Memory, MemoryLog, MemoryMeta, PromptSetup, Prompter, StepReport, Trainer,
-    format,
-};
-use pema_protocol::{Event, MemoryProgress, RequestId, TaskSettings, TrainInfo, TrainProgress, TrainSettings};
+use pema::{BuildConfig, Builder, ContextMode, KeptRows, Memory, MemoryLog, MemoryMeta, PromptSetup, Prompter, format};
+use pema_protocol::{Estimate, Event, MemoryProgress, RequestId, TaskSettings, TrainInfo, TrainSettings, TroubleKind};
 use serde_json::json;
 
+use crate::checkpoint::Checkpoint;
 use crate::engine::Engine;
 use crate::fault::{Fault, Result};
+use crate::opfs::used_of;
 use crate::plan::{Plan, Work};
-use crate::project::MEMORY_FILE;
+use crate::project::{MEMORY_FILE, TRAINING_FILES};
+use crate::room::{Sizes, no_room};
+use crate::train;
 
-const SOFTWARE: &str = concat!("pema studio ", env!("CARGO_PKG_VERSION"));
 /// Part of the data that is learnt from, and the one lambda is chosen on.
 const PARTS: [usize; 2] = [0, 1];
+
+/// Pairs of a part whose tokens are counted; the rest are taken to be alike.
+const COUNTED: usize = 512;
 
 /// Everything that decides which rows a memory has.
 struct Rows {
@@ -103,73 +106,100 @@ fn plan(e: &Engine, prompt: &PromptSetup) -> Result<Plan> {
     Ok(work.plan())
 }
 
-/// Builds what is missing of the memory, trains, and keeps the best adapter.
-pub(crate) async fn train(e: &mut Engine, id: RequestId, settings: &TrainSettings, restart: bool) -> Result<()> {
+/// What a run would take on and need.
+pub(crate) async fn estimate(e: &Engine, id: RequestId, settings: &TrainSettings) -> Result<()> {
+    let settings = resolve(e, settings, false)?;
+    e.link.send(id, Event::Estimated(needs(e, &settings, &recipe(e, &settings)?).await?));
+    Ok(())
+}
+
+/// The same for settings that are resolved.
+async fn needs(e: &Engine, settings: &TrainSettings, r: &Rows) -> Result<Estimate> {
+    let (plm, folder) = (e.plm()?, &e.kept()?.folder);
+    let mut rows = 0.0;
+    for data in &r.data {
+        let (mut tokens, mut counted) = (0, 0);
+        for example in data.examples.iter().take(COUNTED) {
+            // The end is a target too.
+            tokens += plm.file.tokenizer.encode_plain(&example.target)?.len() + 1;
+            counted += 1;
+        }
+        rows += tokens as f64 / f64::from(counted.max(1)) * data.examples.len() as f64;
+    }
+    let hidden = r.meta.identity.hidden_size;
+    let config = config(settings, hidden);
+    let steps = config.steps_for(rows as usize) as f64;
+    let sizes = Sizes { rows, hidden: hidden as f64, rank: config.rank as f64, steps };
+    // What lies there already is gone on with or makes room.
+    let mut there = [folder.size(MEMORY_FILE).await.unwrap_or(0), 0];
+    for file in TRAINING_FILES {
+        there[1] += folder.size(file).await.unwrap_or(0);
+    }
+    let bytes = sizes.memory().saturating_sub(there[0]) + sizes.training().saturating_sub(there[1]);
+    let free = used_of().await.map(|[used, of]| of.saturating_sub(used));
+    // Demonstrations are not learnt from.
+    let all = e.data()?.info.split[0].saturating_sub(r.prompt.demos.len() as u32);
+    Ok(Estimate { pairs: [r.data[0].examples.len() as u32, all], bytes, free })
+}
+
+/// Builds what is missing of the memory, trains, and keeps the best adapter. A training that was cut off goes
+/// on where it stopped.
+pub(crate) async fn run(e: &mut Engine, id: RequestId, settings: &TrainSettings, restart: bool) -> Result<()> {
     let begun = Date::now();
     let settings = &resolve(e, settings, restart)?;
     let r = recipe(e, settings)?;
+    let config = config(settings, r.meta.identity.hidden_size);
+    let needs = needs(e, settings, &r).await?;
+    if !needs.fits() {
+        return Err(Fault::new(TroubleKind::NoRoom, no_room(&needs)));
+    }
+    let (mut checkpoint, kept) = Checkpoint::open(&e.kept()?.folder).await?;
     if restart {
         pema::log::Storage::truncate(&mut e.kept()?.folder.file(MEMORY_FILE).await?, 0)?;
     }
     e.memory = None;
     e.kept_mut()?.set_settings(settings)?;
     e.kept_mut()?.forget_adapter()?;
-    let Some([memory, held_out]) = build(e, id, &r).await? else { return Ok(()) };
-    let c = TrainConfig::of(if settings.paper_recipe { Recipe::Paper } else { Recipe::Recommended }, None);
-    let config = TrainConfig {
-        rank: settings.rank.map_or(c.rank, |r| r as usize).min(memory.hidden()),
-        kappa: settings.kappa.unwrap_or(c.kappa),
-        steps: settings.steps.map(|s| s as usize).or(c.steps),
-        batch: settings.batch.map_or(c.batch, |b| c.batch.min(b as usize)).max(1),
-        seed: settings.seed,
-        ..c
-    };
-    let (device, head) = (e.plm()?.device.clone(), e.plm()?.head.clone());
-    let valid = Some(&held_out).filter(|h| h.rows() > 0);
-    let mut trainer = Trainer::new(device, head, &memory, valid, config.clone()).await?;
-    let (mut history, started) = (Vec::new(), Date::now());
-    loop {
-        e.control.breathe().await;
-        if e.control.cancel.get() {
-            return Err(Fault::refused("training was stopped; the memory is kept"));
-        }
-        if e.control.stop.get() && !history.is_empty() {
-            break;
-        }
-        let Some(step) = trainer.step().await? else { break };
-        let seconds = (Date::now() - started) / 1e3;
-        let progress = shown(&step, seconds);
-        history.push(progress);
-        e.link.send(id, Event::TrainProgress(progress));
+    let mut goes_on = None;
+    if let Some(cut_off) = kept.filter(|_| !restart) {
+        // Its memory may have been stopped early; then it is not to be completed now.
+        let storage = e.kept()?.folder.file(MEMORY_FILE).await?;
+        let rows = MemoryLog::open_existing(storage, &r.header, &[r.meta.clone(), r.meta.clone()])?;
+        let parts: Option<[KeptRows; 2]> = rows.and_then(|rows| rows.try_into().ok());
+        let parts = parts.map(|parts| parts.map(|part| part.memory));
+        goes_on = parts.filter(|[m, h]| cut_off.state.is_of(&config, m, judge(h))).map(|parts| (parts, cut_off));
     }
-    let (adapter, summary) = trainer.finish(SOFTWARE).await?;
-    let info = TrainInfo {
-        rows: summary.rows as u32,
-        rank: config.rank as u32,
-        form: adapter.form.to_string(),
-        steps: [summary.steps as u32, summary.best_step as u32],
-        lambda_max: adapter.meta.lambda_max,
-        lambda_constant: adapter.meta.lambda_constant,
-        held_out: summary.held_out.map(|h| [h.base_nll as f32, h.mix_nll.min(h.unrolled_nll) as f32]),
-        seconds: ((Date::now() - begun) / 1e3) as f32,
-        history,
+    let ([memory, held_out], cut_off) = match goes_on {
+        Some((parts, cut_off)) => (parts, Some(cut_off)),
+        None => {
+            checkpoint.forget()?;
+            let Some(parts) = build(e, id, &r).await? else { return Ok(()) };
+            (parts, None)
+        }
     };
+    let (adapter, info) =
+        train::train(e, id, &memory, judge(&held_out), &config, &mut checkpoint, cut_off, begun).await?;
     e.kept_mut()?.set_adapter(format::adapter_to_bytes(&adapter)?, info.clone())?;
+    checkpoint.forget()?;
     (e.adapter, e.memory) = (Some(adapter), Some(memory));
     e.link.send(id, Event::Trained(info));
     Ok(())
 }
 
-fn shown(step: &StepReport, seconds: f64) -> TrainProgress {
-    let left = seconds / step.step as f64 * (step.of - step.step) as f64;
-    TrainProgress {
-        stage: step.stage,
-        step: step.step as u32,
-        of: step.of as u32,
-        rct: step.losses.rct as f32,
-        pd: step.losses.pd as f32,
-        held_out: step.held_out.map(|h| [h.base_nll as f32, h.nll as f32, h.mix_nll.min(h.unrolled_nll) as f32]),
-        seconds_left: Some(left as f32),
+/// What lambda is chosen on, unless nothing is held out.
+fn judge(held_out: &Memory) -> Option<&Memory> {
+    (held_out.rows() > 0).then_some(held_out)
+}
+
+fn config(settings: &TrainSettings, hidden: usize) -> TrainConfig {
+    let c = TrainConfig::of(if settings.paper_recipe { Recipe::Paper } else { Recipe::Recommended }, None);
+    TrainConfig {
+        rank: settings.rank.map_or(c.rank, |r| r as usize).min(hidden),
+        kappa: settings.kappa.unwrap_or(c.kappa),
+        steps: settings.steps.map(|s| s as usize).or(c.steps),
+        batch: settings.batch.map_or(c.batch, |b| c.batch.min(b as usize)).max(1),
+        seed: settings.seed,
+        ..c
     }
 }
 

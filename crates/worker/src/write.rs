@@ -85,6 +85,7 @@ fn view(tokenizer: &Tokenizer, token: &DuetToken) -> TokenView {
     let p = &token.probabilities;
     TokenView {
         text: token.piece.clone(),
+        end: tokenizer.eos_ids().contains(&token.id),
         lambda: token.lambda,
         probabilities: [p.lm, p.pema, p.mix],
         candidates: candidates.collect(),

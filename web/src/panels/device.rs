@@ -27,16 +27,20 @@ pub(crate) fn DevicePanel() -> impl IntoView {
                 device
                     .get()
                     .map(|d| {
+                        let memory = d.memory_gb.map(|gb| {
+                            format!("{gb} GB or more in this machine, as far as the browser tells; a page may use 4 GB of it")
+                        });
                         let kind = match d.kind {
                             DeviceKind::Gpu => "GPU",
                             DeviceKind::Software => "software adapter",
                             DeviceKind::Cpu => "processor",
                         };
+                        let same = d.name == kind;
                         view! {
                             <p class="lead">
                                 <strong data-testid="device-name">{d.name}</strong>
                                 " "
-                                <span class="tag">{kind}</span>
+                                <span class="tag" hidden=same>{kind}</span>
                             </p>
                             <p>{meaning.get()}</p>
                             <dl>
@@ -46,6 +50,7 @@ pub(crate) fn DevicePanel() -> impl IntoView {
                                 <dd>{d.self_test}</dd>
                                 <dt>"Speed"</dt>
                                 <dd>{format!("{:.0} billion operations a second", d.gflops)}</dd>
+                                {memory.map(|text| view! { <dt>"Memory"</dt><dd>{text}</dd> })}
                                 {d.offered.map(|name| view! { <dt>"Also there"</dt><dd>{name}</dd> })}
                             </dl>
                         }
@@ -75,30 +80,42 @@ pub(crate) fn DevicePanel() -> impl IntoView {
                         })
                         .collect_view()}
                 </fieldset>
-                <p>"No GPU was found although there is one? What to do depends on the browser:"</p>
+            </details>
+            <details data-testid="no-gpu" hidden=move || device.with(|d| d.as_ref().is_none_or(|d| d.kind == DeviceKind::Gpu))>
+                <summary>"There is a GPU in this machine? What to do"</summary>
                 <ul>
                     <li>
-                        "Chrome and Edge on Windows, macOS, Android and ChromeOS: WebGPU is on; update the browser and switch on "
-                        <em>"hardware acceleration"</em>
-                        " in its settings."
+                        "Chrome and Edge on Windows, macOS, Android and ChromeOS have WebGPU. Update the browser, switch on "
+                        <em>"Use graphics acceleration when available"</em>
+                        " at "
+                        <code>"chrome://settings/system"</code>
+                        ", start it again, and see at "
+                        <code>"chrome://gpu"</code>
+                        " what it says of WebGPU."
                     </li>
                     <li>
-                        "Chrome on Linux: open "
-                        <code>"chrome://flags"</code>
-                        ", switch on "
-                        <em>"Unsafe WebGPU Support"</em>
+                        "Chrome and Edge on Linux: set "
+                        <code>"chrome://flags/#enable-unsafe-webgpu"</code>
                         " and "
-                        <em>"Vulkan"</em>
-                        ", start it again."
+                        <code>"chrome://flags/#enable-vulkan"</code>
+                        " to "
+                        <em>"Enabled"</em>
+                        " and start the browser again. The graphics driver must have Vulkan."
                     </li>
                     <li>
-                        "Firefox: open "
+                        "Firefox: update it; where WebGPU is still off, open "
                         <code>"about:config"</code>
-                        " and set "
+                        ", set "
                         <code>"dom.webgpu.enabled"</code>
-                        " to true."
+                        " to "
+                        <em>"true"</em>
+                        " and load this page again."
                     </li>
-                    <li>"Safari: version 26 and later have WebGPU."</li>
+                    <li>
+                        "Safari has WebGPU from version 26 on. In earlier ones: Settings, Feature Flags, switch on "
+                        <em>"WebGPU"</em>
+                        "."
+                    </li>
                 </ul>
             </details>
         </Panel>

@@ -52,6 +52,10 @@ pub(crate) fn ModelPanel() -> impl IntoView {
                                 <dd>{format::bytes(m.bytes)} ", kept on this device"</dd>
                                 <dt>"On the device"</dt>
                                 <dd>{format::bytes(m.device_bytes)}</dd>
+                                <dt>"Engine"</dt>
+                                <dd data-testid="engine-bytes" data-bytes=m.engine_bytes.to_string()>
+                                    {format!("{} of this browser's memory", format::bytes(m.engine_bytes))}
+                                </dd>
                                 <dt>"Size"</dt>
                                 <dd>
                                     {format!(

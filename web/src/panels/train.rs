@@ -58,9 +58,9 @@ pub(crate) fn TrainPanel() -> impl IntoView {
     view! {
         <Panel step=Step::Train>
             <p class="hint" hidden=move || trained.get().is_some()>
-                "The model reads your pairs once to fill a memory; then a small adapter learns from the memory alone. \
-                 On a processor the first round takes a part of your pairs, as many as fit into some minutes."
+                "The model reads your pairs once to fill a memory; then a small adapter learns from the memory alone."
             </p>
+            <Needs />
             <div class="row" hidden=move || busy.get()>
                 <button class="primary" data-testid="train-start" disabled=move || occupied.get() on:click=move |_| studio.train(false)>
                     {move || match (unfinished.get(), trained.get().is_some()) {
@@ -85,7 +85,7 @@ pub(crate) fn TrainPanel() -> impl IntoView {
                     </button>
                     <button data-testid="train-stop" on:click=move |_| studio.say(Command::StopAndKeep)>"Stop and keep the best"</button>
                 </div>
-                <p class="hint">"You can close this page: what is read is kept, and it goes on when you come back."</p>
+                <p class="hint">"You can close this page: what is read and learnt is kept, and it goes on when you come back."</p>
             </div>
             {move || trained.get().map(|t| {
                 let from = match t.rows {
@@ -108,6 +108,45 @@ pub(crate) fn TrainPanel() -> impl IntoView {
             <Chart title="Held-out loss" series=held_out />
             <Advanced />
         </Panel>
+    }
+}
+
+/// What the next run takes on and needs, asked whenever that may have changed.
+#[component]
+fn Needs() -> impl IntoView {
+    let studio = studio();
+    let estimate = studio.see(|s| s.estimate);
+    let busy = studio.busy(Step::Train);
+    let data = studio.see(|s| s.data.clone());
+    let ground = studio.see(|s| {
+        let model = s.model.as_ref().map(|m| m.sha256.clone());
+        (model, s.device.as_ref().map(|d| d.kind), s.trained.is_some(), s.kept.as_ref().and_then(|k| k.used_of))
+    });
+    let idle = studio.see(|s| s.model.is_some() && s.data.is_some() && !s.occupied());
+    Effect::new(move |_| {
+        ground.track();
+        let settings = studio.settings.with(|s| s.train(data.get().as_ref()));
+        if idle.get() {
+            studio.say(Command::Estimate { settings });
+        }
+    });
+    let text = move || {
+        let e = estimate.get()?;
+        let [pairs, of] = e.pairs;
+        let pairs = match (pairs < of, studio.settings.with(|s| s.limit)) {
+            (true, Some(_)) => format!("{pairs} of your {of} pairs are learnt from, as you chose."),
+            (true, None) => format!(
+                "A first round takes {pairs} of your {of} pairs, as many as this device manages in some \
+                 minutes; Advanced has more."
+            ),
+            (false, _) => format!("All {of} pairs are learnt from."),
+        };
+        let free = e.free.map(|f| format!("; the browser offers {}", format::bytes(f))).unwrap_or_default();
+        Some(format!("{pairs} About {} of storage are needed{free}.", format::bytes(e.bytes)))
+    };
+    view! {
+        <p class="hint" data-testid="train-needs" class:warning=move || estimate.get().is_some_and(|e| !e.fits())
+            hidden=move || busy.get() || estimate.get().is_none()>{text}</p>
     }
 }
 

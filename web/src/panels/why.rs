@@ -14,7 +14,11 @@ pub(crate) fn Why(token: u32) -> impl IntoView {
     view! {
         <div class="why" data-testid="why">
             {move || view.get().map(|t| view! {
-                <h3>"Why “" {format::token(t.text.trim())} "”"</h3>
+                <h3>{match (t.end, t.text.trim()) {
+                    (true, _) => "Why it ends here".to_owned(),
+                    (_, "") => "Why this one".to_owned(),
+                    (_, text) => format!("Why “{}”", format::token(text)),
+                }}</h3>
                 <p>{format!("The adapter had {:.0} % of the say here.", t.lambda * 100.0)}</p>
                 <table>
                     <thead><tr>

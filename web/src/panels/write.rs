@@ -122,7 +122,11 @@ fn Tokens(side: Side, chosen: RwSignal<Option<u32>>) -> impl IntoView {
             }
             let [lm, _, mix] = token.probabilities;
             let shade = ((mix - lm).abs() * SHADES).min(SHADES - 1.0) as u32;
-            let (end, text) = if token.text.is_empty() { (" end", "end".to_owned()) } else { ("", token.text) };
+            let (end, text) = match (token.end, token.text.is_empty()) {
+                (true, _) => (" end", "end".to_owned()),
+                (_, true) => (" end", "part of a character".to_owned()),
+                _ => ("", token.text),
+            };
             view! {
                 <button class=format!("token shade-{shade}{end}") aria-pressed=move || (chosen.get() == Some(i as u32)).to_string()
                     disabled=move || busy.get()

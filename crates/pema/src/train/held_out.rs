@@ -1,9 +1,11 @@
 //! Held-out rows: how good the mixture is, and which lambda is best.
 
+use serde::{Deserialize, Serialize};
+
 use crate::schedule::{Schedule, Unrolling};
 
 /// What held-out rows say of an adapter.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct HeldOutScore {
     /// Mean -log P_LM(y).
     pub base_nll: f64,

@@ -7,10 +7,13 @@ mod closed_form;
 mod config;
 mod held_out;
 mod network;
+mod parameter;
+mod state;
 mod trainer;
 
 pub use config::{Decay, Recipe, Stage1, TrainConfig};
 pub(crate) use held_out::mixture_nll;
 pub use held_out::{HeldOutScore, choose_lambda};
 pub use network::{Gradients, Losses, Network, Objective, Parameters, Rate};
+pub use state::TrainState;
 pub use trainer::{StepReport, Summary, Trainer};

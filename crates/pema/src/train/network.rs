@@ -18,9 +18,11 @@ use std::sync::Arc;
 
 use pema_device::{Buffer, Device, Gemm};
 use pema_kernels::matmul::Orientation::{Nn, Nt, Tn};
-use pema_kernels::{adam, axpby, cross_entropy, dropout, mse};
+use pema_kernels::{cross_entropy, dropout, mse};
 use pema_plm::LmHead;
+use serde::{Deserialize, Serialize};
 
+use super::parameter::{Parameter, ParameterState, whole};
 use crate::{Form, Result};
 
 /// Rows whose activations are on the device at once. Larger batches are summed up from pieces, so
@@ -32,7 +34,7 @@ const LOGITS_CPU: usize = 96 << 20;
 const LOGITS_GPU: usize = 24 << 20;
 
 /// A, B_pd and B_rct in host memory, each `[r, d]` (the decoders transposed).
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the names are the paper's")]
 pub struct Parameters {
     pub a: Vec<f32>,
@@ -68,15 +70,6 @@ pub struct Network {
     piece: Piece,
     chunk: usize,
     logits: Buffer,
-}
-
-#[derive(Debug)]
-struct Parameter {
-    value: Buffer,
-    gradient: Buffer,
-    first: Buffer,
-    second: Buffer,
-    updates: u32,
 }
 
 /// Activations of [`PIECE`] rows.
@@ -318,6 +311,19 @@ impl Network {
         })
     }
 
+    /// A, B_pd and B_rct with what Adam remembers of each: everything that outlives a step.
+    pub(super) async fn state(&self) -> Result<[ParameterState; 3]> {
+        let read = |p| ParameterState::read(&self.device, p);
+        Ok([read(&self.a).await?, read(&self.bt_pd).await?, read(&self.bt_rct).await?])
+    }
+
+    /// Puts back what [`Network::state`] gave.
+    pub(super) fn restore(&mut self, [a, bt_pd, bt_rct]: &[ParameterState; 3]) -> Result<()> {
+        a.put_back(&self.device, &mut self.a)?;
+        bt_pd.put_back(&self.device, &mut self.bt_pd)?;
+        bt_rct.put_back(&self.device, &mut self.bt_rct)
+    }
+
     /// Puts back A and B_pd, for judging parameters that were kept.
     pub fn set_prediction(&mut self, p: &Parameters) -> Result<()> {
         self.device.write(&self.a.value, 0, &p.a)?;
@@ -352,34 +358,4 @@ pub struct Rate {
     pub weight_decay: f64,
     /// Share of the input of A that is dropped.
     pub dropout: f32,
-}
-
-impl Parameter {
-    fn new(device: &Device, value: &[f32]) -> Result<Parameter> {
-        let zeros = || {
-            let buffer = device.alloc(value.len(), "Adam")?;
-            let n = value.len() as u32;
-            let p = axpby::Params { n, period: n, alpha: 0.0, beta: 0.0 };
-            let source = device.upload(value, "initial value")?;
-            device.run(&axpby::KERNEL, &p, &[&source, &buffer])?;
-            Ok::<_, crate::Error>(buffer)
-        };
-        Ok(Parameter {
-            value: device.upload(value, "parameter")?,
-            gradient: zeros()?,
-            first: zeros()?,
-            second: zeros()?,
-            updates: 0,
-        })
-    }
-
-    fn adam(&mut self, device: &Device, rate: Rate) -> Result<()> {
-        self.updates += 1;
-        let p = adam::Params::new(self.value.words(), self.updates, rate.lr, rate.weight_decay);
-        Ok(device.run(&adam::KERNEL, &p, &[&self.gradient, &self.value, &self.first, &self.second])?)
-    }
-}
-
-async fn whole(device: &Device, buffer: &Buffer) -> Result<Vec<f32>> {
-    Ok(device.read::<f32>(buffer, 0, buffer.words()).await?)
 }

@@ -10,6 +10,7 @@ use super::closed_form::eigenvectors;
 use super::config::{Stage1, TrainConfig};
 use super::held_out::{HeldOutScore, choose_lambda};
 use super::network::{Losses, Network, Objective, Parameters, Rate};
+use super::state::{Best, TrainState, fingerprint};
 use crate::adapter::transpose;
 use crate::{Adapter, AdapterMeta, Error, Form, Memory, Method, Result};
 
@@ -26,6 +27,8 @@ pub struct Trainer<'a> {
     /// Rows that are trained on; the rest of the memory is held out when no other memory is.
     training: Vec<usize>,
     held_out: Option<HeldOut<'a>>,
+    /// CRC-32 of the rows that are trained and judged on.
+    rows: u32,
     rng: Rng,
     order: Vec<usize>,
     cursor: usize,
@@ -39,13 +42,6 @@ struct HeldOut<'a> {
     memory: &'a Memory,
     rows: Vec<usize>,
     lm: Vec<f32>,
-}
-
-#[derive(Debug)]
-struct Best {
-    score: HeldOutScore,
-    parameters: Parameters,
-    step: usize,
 }
 
 /// One step, as the user sees it.
@@ -97,39 +93,95 @@ impl<'a> Trainer<'a> {
     ) -> Result<Trainer<'a>> {
         config.check(head.hidden())?;
         device.memory().reset_peak();
-        let held_back = valid.is_none() && memory.examples() >= HOLD_OUT_MIN;
-        let is_held = |row: &usize| held_back && memory.sample[*row] % HOLD_OUT_EVERY == HOLD_OUT_EVERY - 1;
-        let (held, training): (Vec<usize>, Vec<usize>) = (0..memory.rows()).partition(is_held);
-        let steps = config.steps_for(training.len());
+        let (held, training) = parted(memory, valid);
         let mut rng = Rng::new(config.seed);
         let parameters = initial(&device, memory, &training, &config, &mut rng).await?;
+        let mut trainer = Trainer::with(device, head, memory, valid, config, [held, training], &parameters, rng)?;
+        if let Some(h) = &mut trainer.held_out {
+            let targets = pick(&h.memory.values, &h.rows);
+            h.lm = trainer.network.nll(false, &targets, |r| h.memory.gather(&h.rows[r])).await?;
+        }
+        Ok(trainer)
+    }
+
+    /// Goes on with a training that was cut off, as if it had not been.
+    ///
+    /// # Errors
+    /// [`Error::OtherTraining`] when `state` is of other settings or other rows.
+    pub fn resume(
+        device: Arc<Device>,
+        head: LmHead,
+        memory: &'a Memory,
+        valid: Option<&'a Memory>,
+        config: TrainConfig,
+        state: TrainState,
+    ) -> Result<Trainer<'a>> {
+        config.check(head.hidden())?;
+        device.memory().reset_peak();
+        let (held, training) = parted(memory, valid);
+        state.check(&config, memory, valid, &training, valid.map_or(held.len(), Memory::rows))?;
+        let [a, bt_pd, bt_rct] = state.parameters.each_ref().map(|p| p.value().to_vec());
+        let (parameters, rng) = (Parameters { a, bt_pd, bt_rct }, Rng::new(state.rng));
+        let mut trainer = Trainer::with(device, head, memory, valid, config, [held, training], &parameters, rng)?;
+        trainer.network.restore(&state.parameters)?;
+        if let Some(h) = &mut trainer.held_out {
+            h.lm = state.lm;
+        }
+        trainer.order = state.order.into_iter().map(|row| row as usize).collect();
+        (trainer.cursor, trainer.step) = (state.cursor as usize, state.step as usize);
+        (trainer.best, trainer.stale) = (state.best, state.stale as usize);
+        Ok(trainer)
+    }
+
+    /// Before the first step, without the held-out rows' losses under the model.
+    fn with(
+        device: Arc<Device>,
+        head: LmHead,
+        memory: &'a Memory,
+        valid: Option<&'a Memory>,
+        config: TrainConfig,
+        [held, training]: [Vec<usize>; 2],
+        parameters: &Parameters,
+        rng: Rng,
+    ) -> Result<Trainer<'a>> {
         let largest = config.batch.max(if config.stage1 == Stage1::Descent { config.stage1_batch } else { 1 });
-        let mut network = Network::new(device.clone(), head, config.form, &parameters, largest.min(training.len()))?;
-        let mut held_out = match valid {
+        let network = Network::new(device.clone(), head, config.form, parameters, largest.min(training.len()))?;
+        let held_out = match valid {
             Some(memory) => Some(HeldOut { memory, rows: (0..memory.rows()).collect(), lm: Vec::new() }),
             None if !held.is_empty() => Some(HeldOut { memory, rows: held, lm: Vec::new() }),
             None => None,
         };
-        if let Some(h) = &mut held_out {
-            let targets = pick(&h.memory.values, &h.rows);
-            h.lm = network.nll(false, &targets, |r| h.memory.gather(&h.rows[r])).await?;
-        }
-        let order = training.clone();
-        let cursor = order.len();
         Ok(Trainer {
             device,
+            steps: config.steps_for(training.len()),
             config,
-            steps,
             memory,
             network,
-            training,
             held_out,
+            rows: fingerprint(memory, valid),
             rng,
-            order,
-            cursor,
+            order: training.clone(),
+            cursor: training.len(),
+            training,
             step: 0,
             best: None,
             stale: 0,
+        })
+    }
+
+    /// The training as it is between two steps, for [`Trainer::resume`].
+    pub async fn state(&self) -> Result<TrainState> {
+        Ok(TrainState {
+            config: self.config.clone(),
+            rows: self.rows,
+            parameters: self.network.state().await?,
+            rng: self.rng.state(),
+            order: self.order.iter().map(|row| *row as u32).collect(),
+            cursor: self.cursor as u32,
+            step: self.step as u32,
+            best: self.best.clone(),
+            stale: self.stale as u32,
+            lm: self.held_out.as_ref().map(|h| h.lm.clone()).unwrap_or_default(),
         })
     }
 
@@ -254,6 +306,13 @@ impl<'a> Trainer<'a> {
 
 /// Lambda when there is nothing to choose it on.
 const DEFAULT_LAMBDA: f32 = 0.5;
+
+/// Rows that are held out of `memory` when there is no other memory to judge on, and rows to train on.
+fn parted(memory: &Memory, valid: Option<&Memory>) -> (Vec<usize>, Vec<usize>) {
+    let held_back = valid.is_none() && memory.examples() >= HOLD_OUT_MIN;
+    let is_held = |row: &usize| held_back && memory.sample[*row] % HOLD_OUT_EVERY == HOLD_OUT_EVERY - 1;
+    (0..memory.rows()).partition(is_held)
+}
 
 fn pick(column: &[u32], rows: &[usize]) -> Vec<u32> {
     rows.iter().map(|r| column[*r]).collect()
