@@ -5,7 +5,7 @@
 use std::ops::Range;
 
 use pema::format::{adapter_from_bytes, adapter_to_bytes, memory_from_bytes, memory_to_bytes};
-use pema::{ContextMode, Error, FolderStore, Form, Keys, Memory, MemoryMeta, MemoryStore, Result};
+use pema::{ContextMode, CopyBias, Error, FolderStore, Form, Keys, Memory, MemoryMeta, MemoryStore, Result};
 use pema_kernels::random::Rng;
 use pema_plm::Identity;
 use pema_tests::{contexts, fixture, small};
@@ -59,11 +59,25 @@ fn a_memory_survives_its_file_in_both_precisions() {
     }
 }
 
+fn copying(weight: f32) -> CopyBias {
+    let weights = vec![weight; 12];
+    serde_json::from_value(serde_json::json!({ "weights": weights, "changed": ["u"] })).unwrap()
+}
+
+#[test]
+fn a_correction_out_of_all_proportion_is_refused() {
+    let mut adapter = small::adapter(&identity(), Form::Residual, 2, 1.0, 1);
+    adapter.meta.copying = Some(copying(1e9));
+    let error = adapter_from_bytes("mine", &adapter_to_bytes(&adapter).unwrap()).unwrap_err().to_string();
+    assert!(error.contains("mine") && error.contains("copying"), "{error}");
+}
+
 #[test]
 fn an_adapter_survives_its_file_with_all_that_travels_with_it() {
     for form in [Form::Residual, Form::Paper] {
         let mut adapter = small::adapter(&identity(), form, 3, 2.0, u64::MAX);
         (adapter.meta.lambda_max, adapter.meta.kappa) = (0.1 + 0.2, f32::MIN_POSITIVE);
+        adapter.meta.copying = (form == Form::Paper).then(|| copying(1.25));
         let bytes = adapter_to_bytes(&adapter).unwrap();
         assert_eq!(adapter_from_bytes("a", &bytes).unwrap(), adapter);
     }

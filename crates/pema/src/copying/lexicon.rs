@@ -13,6 +13,8 @@ pub(crate) struct Lexicon {
     spaced: HashMap<String, Vec<u32>>,
     /// Tokens without: they go on with a word, or begin one behind a bracket or at the very start.
     bare: HashMap<String, Vec<u32>>,
+    /// Tokens that are one blank: they stand before words that no token with a blank begins, such as numbers.
+    pub(crate) blanks: Vec<u32>,
     /// Tokens that end a text.
     pub(crate) ends: Vec<u32>,
 }
@@ -21,9 +23,13 @@ impl Lexicon {
     /// Reads a tokenizer's vocabulary.
     pub(crate) fn new(tokenizer: &Tokenizer) -> Result<Lexicon> {
         let (mut spaced, mut bare) = (HashMap::<String, Vec<u32>>::new(), HashMap::<String, Vec<u32>>::new());
+        let mut blanks = Vec::new();
         for id in 0..tokenizer.vocab_size() {
             // Parts of characters are no letters.
             let Ok(text) = std::str::from_utf8(tokenizer.piece_bytes(id)?) else { continue };
+            if text == " " {
+                blanks.push(id);
+            }
             let (map, letters) = match text.strip_prefix(' ') {
                 Some(letters) => (&mut spaced, letters),
                 None => (&mut bare, text),
@@ -32,7 +38,7 @@ impl Lexicon {
                 map.entry(letters.to_lowercase()).or_default().push(id);
             }
         }
-        Ok(Lexicon { spaced, bare, ends: tokenizer.eos_ids().to_vec() })
+        Ok(Lexicon { spaced, bare, blanks, ends: tokenizer.eos_ids().to_vec() })
     }
 
     /// Tokens that spell `letters` (in lower case), in any case.

@@ -56,14 +56,17 @@ impl Reader {
         }
         let place = self.place(&lower);
         for (i, word) in self.words.iter().enumerate().filter(|(i, _)| !place.said[*i]) {
+            let class = |last| match i.checked_sub(place.next) {
+                Some(0) => Class::Next(last),
+                Some(ahead) if ahead <= NEAR => Class::Near(last),
+                Some(_) => Class::Far(last),
+                None => Class::Back(last),
+            };
+            if !lower.ends_with(' ') && prefixes(word).all(|part| lexicon.spelling(part, true).is_empty()) {
+                add(&lexicon.blanks, class(false));
+            }
             for part in prefixes(word) {
-                let last = part == word;
-                let class = match i.checked_sub(place.next) {
-                    Some(0) => Class::Next(last),
-                    Some(ahead) if ahead <= NEAR => Class::Near(last),
-                    Some(_) => Class::Far(last),
-                    None => Class::Back(last),
-                };
+                let class = class(part == word);
                 add(lexicon.spelling(part, true), class);
                 if begun.is_empty() {
                     add(lexicon.spelling(part, false), class);
