@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use pema::sampling::SamplingConfig;
 use pema::template::Template;
-use pema::{GenerateConfig, Generator, Method, PromptSetup, Prompter};
+use pema::{Copying, GenerateConfig, Generator, Method, PromptSetup, Prompter};
 use pema_device::Device;
 use pema_tests::{contexts, default_model, read_fixture, writing};
 
@@ -26,6 +26,7 @@ fn the_default_model_writes_what_was_recorded() {
         max_tokens: recorded["max_tokens"].as_u64().unwrap() as usize,
         sampling: SamplingConfig::default(),
         stop: setup.template.stop_string().map(str::to_owned).into_iter().collect(),
+        copying: Copying::default(),
         explain: false,
     };
     let generator = Generator::new(&plm, None, None).unwrap();

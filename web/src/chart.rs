@@ -76,10 +76,8 @@ pub(crate) fn Chart(title: &'static str, series: Memo<Vec<Series>>) -> impl Into
                     </thead>
                     <tbody>
                         {move || {
-                            open.get()
-                                .then(|| series.with(|s| table(s)))
-                                .unwrap_or_default()
-                                .into_iter()
+                            let rows = if open.get() { series.with(|s| table(s)) } else { Default::default() };
+                            rows.into_iter()
                                 .map(|(step, values)| {
                                     let cells = values
                                         .into_iter()

@@ -7,7 +7,7 @@ use pema_plm::tokenizer::Tokenizer;
 use crate::Result;
 
 /// The tokens that are letters and digits only, by their text in lower case.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Lexicon {
     /// Tokens with a blank before the letters: they begin a word behind another.
     spaced: HashMap<String, Vec<u32>>,
@@ -22,23 +22,27 @@ pub(crate) struct Lexicon {
 impl Lexicon {
     /// Reads a tokenizer's vocabulary.
     pub(crate) fn new(tokenizer: &Tokenizer) -> Result<Lexicon> {
-        let (mut spaced, mut bare) = (HashMap::<String, Vec<u32>>::new(), HashMap::<String, Vec<u32>>::new());
-        let mut blanks = Vec::new();
+        let mut lexicon = Lexicon { ends: tokenizer.eos_ids().to_vec(), ..Lexicon::default() };
         for id in 0..tokenizer.vocab_size() {
-            // Parts of characters are no letters.
-            let Ok(text) = std::str::from_utf8(tokenizer.piece_bytes(id)?) else { continue };
-            if text == " " {
-                blanks.push(id);
-            }
-            let (map, letters) = match text.strip_prefix(' ') {
-                Some(letters) => (&mut spaced, letters),
-                None => (&mut bare, text),
-            };
-            if !letters.is_empty() && letters.chars().all(char::is_alphanumeric) {
-                map.entry(letters.to_lowercase()).or_default().push(id);
-            }
+            lexicon.add(id, tokenizer.piece_bytes(id)?);
         }
-        Ok(Lexicon { spaced, bare, blanks, ends: tokenizer.eos_ids().to_vec() })
+        Ok(lexicon)
+    }
+
+    /// Takes up a token.
+    pub(super) fn add(&mut self, id: u32, bytes: &[u8]) {
+        // Parts of characters are no letters.
+        let Ok(text) = std::str::from_utf8(bytes) else { return };
+        if text == " " {
+            self.blanks.push(id);
+        }
+        let (map, letters) = match text.strip_prefix(' ') {
+            Some(letters) => (&mut self.spaced, letters),
+            None => (&mut self.bare, text),
+        };
+        if !letters.is_empty() && letters.chars().all(char::is_alphanumeric) {
+            map.entry(letters.to_lowercase()).or_default().push(id);
+        }
     }
 
     /// Tokens that spell `letters` (in lower case), in any case.

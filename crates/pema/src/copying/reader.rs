@@ -100,21 +100,22 @@ fn prefixes(word: &str) -> impl Iterator<Item = &str> {
 
 #[cfg(test)]
 mod tests {
-    use pema_plm::ModelFile;
-    use pema_plm::source::MemorySource;
-
     use super::*;
 
-    fn lexicon() -> (Lexicon, impl Fn(&str) -> u32) {
-        let bytes = include_bytes!("../../../../tests/fixtures/tiny.gguf").to_vec();
-        let file = pollster::block_on(ModelFile::open(MemorySource::new("tiny.gguf", bytes))).unwrap();
-        let tokenizer = file.tokenizer;
-        let lexicon = Lexicon::new(&tokenizer).unwrap();
-        let id = move |text: &str| match tokenizer.encode_plain(text).unwrap()[..] {
-            [id] => id,
-            _ => panic!("{text:?} is no single token of the fixture"),
-        };
-        (lexicon, id)
+    const TOKENS: [&str; 10] = [" the", "The", "t", "he", " a", "a", " ", "2", "4", "\u{fffd}"];
+
+    fn lexicon() -> Lexicon {
+        let mut lexicon = Lexicon::default();
+        lexicon.ends.push(TOKENS.len() as u32);
+        for (id, text) in (0..).zip(TOKENS) {
+            lexicon.add(id, text.as_bytes());
+        }
+        lexicon.add(90, &[0xE2, 0x82]);
+        lexicon
+    }
+
+    fn id(token: &str) -> u32 {
+        TOKENS.iter().position(|t| *t == token).unwrap() as u32
     }
 
     fn reader(input: &str, changed: &[&str]) -> Reader {
@@ -139,19 +140,23 @@ mod tests {
 
     #[test]
     fn tokens_get_the_nearest_relation() {
-        let (lexicon, id) = lexicon();
-        let r = reader("the a b", &[]);
+        let lexicon = lexicon();
+        let r = reader("the a b 24", &[]);
         let at = |said: &str, token: &str| r.candidates(&lexicon, said).get(&id(token)).copied();
-        assert_eq!(at("", " the"), Some(Class::Next(true)));
+        assert_eq!((at("", " the"), at("", "The")), (Some(Class::Next(true)), Some(Class::Next(true))));
         assert_eq!(at("", "t"), Some(Class::Next(false)));
         assert_eq!(at("", " a"), Some(Class::Near(true)));
         assert_eq!(at("T", "he"), Some(Class::Continue(true)));
         // Behind a letter, a word cannot begin without a blank.
-        assert_eq!(at("T", "a"), None);
+        assert_eq!((at("T", "a"), at("T (", "a")), (None, Some(Class::Near(true))));
         assert_eq!(at("The", " a"), Some(Class::Next(true)));
         assert_eq!(at("The", " the"), None);
         assert_eq!(at("a", " the"), Some(Class::Back(true)));
+        // No token begins a number together with its blank.
+        assert_eq!((at("The a b", " "), at("The a b", "2")), (Some(Class::Next(false)), None));
+        assert_eq!((at("The a b ", " "), at("The a b ", "2")), (None, Some(Class::Next(false))));
+        assert_eq!(at("The a b 2", "4"), Some(Class::Continue(true)));
         let end = |said: &str| r.candidates(&lexicon, said).get(&lexicon.ends[0]).copied();
-        assert_eq!((end("The a"), end("The a b.")), (Some(Class::End(false)), Some(Class::End(true))));
+        assert_eq!((end("The a"), end("The a b 24.")), (Some(Class::End(false)), Some(Class::End(true))));
     }
 }
