@@ -4,7 +4,10 @@
 #![allow(clippy::unwrap_used, reason = "what fails here must fail the test")]
 
 use pema::dataset::{Dataset, Example};
-use pema::{CopyBias, Copying, Duet, Evaluator, Form, GenerateConfig, Generator, Method, Prompter, Voice, Written};
+use pema::{
+    ContextMode, CopyBias, Copying, Duet, Evaluator, Form, GenerateConfig, Generator, Method, Prompter, Voice, Written,
+    fit_copying,
+};
 use pema_plm::source::FileSource;
 use pema_tests::block_on;
 use pema_tests::small::{self, Model, models, setup};
@@ -130,5 +133,31 @@ fn a_duet_writes_what_the_generator_writes() {
         while block_on(duet.step(pema::schedule::Schedule::Constant, 0.5)).unwrap().is_some() {}
         assert_eq!(duet.text(Voice::Adapted).unwrap().0, alone[0].text);
         assert_ne!(duet.text(Voice::Base).unwrap().0, alone[0].text);
+    }
+}
+
+#[test]
+fn what_is_fitted_is_kept_only_where_it_helps_pairs_it_was_not_fitted_on() {
+    for plm in models() {
+        let adapter = small::adapter(&plm.file.identity, Form::Residual, 4, 0.5, 3);
+        let fitted = |pair: &dyn Fn(usize) -> (String, String)| {
+            let example = |i| {
+                let (input, target) = pair(i);
+                Example { input, target, line: i + 1 }
+            };
+            let data = Dataset { name: "pairs".into(), examples: (0..24).map(example).collect() };
+            let memory = small::build(&plm, &data, small::build_config(&setup(&[]), ContextMode::TeacherForced));
+            block_on(fit_copying(&plm, &adapter, &[], &data.examples, &memory)).unwrap()
+        };
+        let word = |i: usize| ["report", "dog", "train", "price", "text", "apples", "invoice"][i % 7];
+        let copies = |i: usize| (format!("{} {}", word(i), word(i + 3)), format!("The {} {}.", word(i), word(i + 3)));
+        assert!(fitted(&copies).is_some());
+        // Nothing of the input returns, and ends come whatever is left of it.
+        let nothing = |i: usize| (format!("{} {}", word(i), word(i + 3)), ["!", "?!", "!!"][i % 3].to_owned());
+        if let Some(bias) = fitted(&nothing) {
+            let weights = serde_json::to_value(&bias).unwrap()["weights"].clone();
+            let begins = |c: usize| weights[c].as_f64().unwrap();
+            assert!((0..10).all(|c| begins(c) < 0.5), "copying is favoured where there is none: {weights}");
+        }
     }
 }

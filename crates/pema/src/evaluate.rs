@@ -187,7 +187,7 @@ impl<'a, S: ByteSource> Evaluator<'a, S> {
     async fn copy_rows(&self, adapter: &Adapter, config: &GenerateConfig) -> Result<Option<(CopyBias, Vec<CopyRow>)>> {
         let generator = Generator::new(self.plm, Some(adapter), None)?;
         let Some(bias) = generator.copying(config)?.map(|(bias, _)| bias.clone()) else { return Ok(None) };
-        let rows = copy_rows(&generator, &self.rows, &self.inputs, &bias).await?;
+        let rows = copy_rows(&generator, &self.rows, &self.inputs, &bias, usize::MAX).await?;
         Ok(Some((bias, rows)))
     }
 

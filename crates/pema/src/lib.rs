@@ -38,7 +38,7 @@ mod tune;
 
 pub use adapter::{Adapter, AdapterMeta, Form};
 pub use build::{BuildConfig, BuildProgress, Builder};
-pub use copying::CopyBias;
+pub use copying::{CopyBias, fit_copying};
 pub use demonstrations::{DemoSet, Shots, choose_demonstrations, enough_tokens};
 pub use duet::{Duet, DuetToken, Voice};
 pub use error::{Error, Result};

@@ -5,7 +5,7 @@ use pema_plm::Plm;
 use pema_plm::source::ByteSource;
 
 use crate::build::{BuildConfig, BuildProgress, Builder};
-use crate::copying::{CopyBias, copy_rows};
+use crate::copying::{CopyBias, ENOUGH, copy_rows};
 use crate::dataset::{Dataset, Example};
 use crate::demonstrations::{DemoSet, Shots, choose_demonstrations, enough_tokens};
 use crate::evaluate::Evaluator;
@@ -183,7 +183,7 @@ async fn check<S: ByteSource>(
     let mut bias = CopyBias::unfitted(&training.examples);
     let generator = Generator::new(plm, Some(adapter), None)?;
     let inputs: Vec<String> = held.all.examples.iter().map(|e| e.input.clone()).collect();
-    let rows = copy_rows(&generator, held.memory, &inputs, &bias).await?;
+    let rows = copy_rows(&generator, held.memory, &inputs, &bias, ENOUGH).await?;
     for mix in finalists(&tried, &pairs.examples)? {
         bias.fit(&rows, |i| mix.weight(held.memory.position[i], held.memory.input_tokens[i]));
         let mix = Mix { copying: true, ..mix };

@@ -177,8 +177,12 @@ pub(crate) async fn run(e: &mut Engine, id: RequestId, settings: &TrainSettings,
             (parts, None)
         }
     };
-    let (adapter, info) =
+    let (mut adapter, info) =
         train::train(e, id, &memory, judge(&held_out), &config, &mut checkpoint, cut_off, begun).await?;
+    if !settings.paper_recipe && held_out.rows() > 0 {
+        let [training, judged] = [&r.data[0].examples, &r.data[1].examples];
+        adapter.meta.copying = pema::fit_copying(e.plm()?, &adapter, training, judged, &held_out).await?;
+    }
     e.kept_mut()?.set_adapter(format::adapter_to_bytes(&adapter)?, info.clone())?;
     checkpoint.forget()?;
     (e.adapter, e.memory) = (Some(adapter), Some(memory));

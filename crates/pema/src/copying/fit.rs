@@ -1,11 +1,14 @@
 //! The betas of highest likelihood on held-out rows.
 
+use pema_plm::Plm;
 use pema_plm::source::ByteSource;
 
 use super::{CLASSES, CopyBias, Lexicon, Reader};
-use crate::Result;
-use crate::generate::Generator;
+use crate::dataset::Example;
+use crate::generate::{Generator, Method};
+use crate::guard::Mix;
 use crate::memory::Memory;
+use crate::{Adapter, Result};
 
 /// What a row of held-out pairs says about copying: everything the likelihood depends on.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -26,6 +29,11 @@ const RIDGE: f64 = 2.0;
 const STEPS: usize = 60;
 /// Rows whose logits are on the host at once.
 const ROWS: usize = 64;
+/// Rows that a fit looks at; a dozen betas do not need more.
+pub(crate) const ENOUGH: usize = 4096;
+/// What a correction must take off the loss of rows it was not fitted on, in nats a row, to be kept without
+/// looking at texts.
+const WORTH: f64 = 0.02;
 
 impl CopyRow {
     /// What the correction adds to -log P(y) of a mixture with the weight `lambda`.
@@ -70,20 +78,52 @@ impl CopyBias {
     }
 }
 
+/// The correction for an adapter's own way to write, or `None` where it is not worth it: betas that were
+/// fitted on every other held-out example must lower the loss of the examples between them. For callers
+/// who do not write the held-out pairs; [`tune`](crate::tune()) does, and lets texts decide. `held_out` are the
+/// examples of `memory`, `training` those the adapter learnt from.
+pub async fn fit_copying<S: ByteSource>(
+    plm: &Plm<S>,
+    adapter: &Adapter,
+    training: &[Example],
+    held_out: &[Example],
+    memory: &Memory,
+) -> Result<Option<CopyBias>> {
+    let meta = &adapter.meta;
+    let lambda = if meta.method == Method::PemaGu { meta.lambda_max } else { meta.lambda_constant };
+    let mix = Mix { method: meta.method, lambda, copying: true };
+    let inputs: Vec<String> = held_out.iter().map(|e| e.input.clone()).collect();
+    let mut bias = CopyBias::unfitted(training);
+    let generator = Generator::new(plm, Some(adapter), None)?;
+    let rows = copy_rows(&generator, memory, &inputs, &bias, ENOUGH).await?;
+    let weight = |row: usize| mix.weight(memory.position[row], memory.input_tokens[row]);
+    let (seen, unseen): (Vec<usize>, Vec<usize>) = (0..rows.len()).partition(|row| memory.sample[*row] % 2 == 0);
+    let seen_rows: Vec<CopyRow> = seen.iter().map(|row| rows[*row]).collect();
+    bias.fit(&seen_rows, |i| weight(seen[i]));
+    let gain: f64 = -unseen.iter().map(|row| rows[*row].loss(&bias, weight(*row))).sum::<f64>();
+    if gain <= WORTH * unseen.len() as f64 {
+        return Ok(None);
+    }
+    bias.fit(&rows, weight);
+    Ok(Some(bias))
+}
+
 /// Asks model and adapter how likely they find the classes of every row of `memory`, whose examples have
-/// these `inputs` (by the row's sample).
+/// these `inputs` (by the row's sample); of the first `most` rows.
 pub(crate) async fn copy_rows<S: ByteSource>(
     generator: &Generator<'_, S>,
     memory: &Memory,
     inputs: &[String],
     bias: &CopyBias,
+    most: usize,
 ) -> Result<Vec<CopyRow>> {
     let plm = generator.plm();
     let lexicon = Lexicon::new(&plm.file.tokenizer)?;
     let vocab = plm.head.vocab();
-    let mut rows = Vec::with_capacity(memory.rows());
-    for begin in (0..memory.rows()).step_by(ROWS) {
-        let some: Vec<usize> = (begin..memory.rows().min(begin + ROWS)).collect();
+    let all = memory.rows().min(most);
+    let mut rows = Vec::with_capacity(all);
+    for begin in (0..all).step_by(ROWS) {
+        let some: Vec<usize> = (begin..all.min(begin + ROWS)).collect();
         let contexts = plm.device.upload(&memory.gather(&some), "contexts")?;
         let (lm, pema) = generator.logits(&contexts, some.len()).await?;
         for (k, row) in some.into_iter().enumerate() {

@@ -18,7 +18,8 @@ use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use fit::{CopyRow, copy_rows};
+pub use fit::fit_copying;
+pub(crate) use fit::{CopyRow, ENOUGH, copy_rows};
 pub(crate) use lexicon::Lexicon;
 pub(crate) use reader::Reader;
 
