@@ -97,7 +97,8 @@ pub async fn fit_copying<S: ByteSource>(
     let generator = Generator::new(plm, Some(adapter), None)?;
     let rows = copy_rows(&generator, memory, &inputs, &bias, ENOUGH).await?;
     let weight = |row: usize| mix.weight(memory.position[row], memory.input_tokens[row]);
-    let (seen, unseen): (Vec<usize>, Vec<usize>) = (0..rows.len()).partition(|row| memory.sample[*row] % 2 == 0);
+    let (seen, unseen): (Vec<usize>, Vec<usize>) =
+        (0..rows.len()).partition(|row| memory.sample[*row].is_multiple_of(2));
     let seen_rows: Vec<CopyRow> = seen.iter().map(|row| rows[*row]).collect();
     bias.fit(&seen_rows, |i| weight(seen[i]));
     let gain: f64 = -unseen.iter().map(|row| rows[*row].loss(&bias, weight(*row))).sum::<f64>();
