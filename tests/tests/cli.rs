@@ -289,8 +289,11 @@ fn a_reader_that_goes_away_ends_the_program_without_a_panic() {
     for command in
         ["model tiny.gguf", "--json model tiny.gguf", "generate --model tiny.gguf --method base --prompt hello"]
     {
-        let mut child = place.command(command, &[]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        drop(child.stdout.take());
+        // The reader is gone before the program begins: it cannot have written everything by then.
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command_line = place.command(command, &[]);
+        let child = command_line.stdout(writer).stderr(Stdio::piped()).spawn().unwrap();
         let output = child.wait_with_output().unwrap();
         let err = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(141), "{command}: {err}");
