@@ -16,8 +16,11 @@ use pema_tests::writing::{config, write};
 /// Weights for going on and beginning (part of a word, whole word), and for ending (early, done).
 fn bias(part: f32, whole: f32, early: f32, done: f32) -> CopyBias {
     let on = if whole > 0.0 { 40.0 } else { 0.0 }; // a word that was begun is finished first
-    let weights = [part + on, whole + on, part, whole, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, early, done];
-    serde_json::from_value(serde_json::json!({ "weights": weights, "changed": ["hey"] })).unwrap()
+    let mut weights = [0.0; 22];
+    weights[..6].copy_from_slice(&[part + on, whole + on, part + on, whole + on, part, whole]);
+    weights[6..8].copy_from_slice(&[part, whole]);
+    weights[20..].copy_from_slice(&[early, done]);
+    serde_json::from_value(serde_json::json!({ "weights": weights, "rewrites": { "hey": [] } })).unwrap()
 }
 
 fn with(bias: CopyBias) -> GenerateConfig {
@@ -157,7 +160,7 @@ fn what_is_fitted_is_kept_only_where_it_helps_pairs_it_was_not_fitted_on() {
         if let Some(bias) = fitted(&nothing) {
             let weights = serde_json::to_value(&bias).unwrap()["weights"].clone();
             let begins = |c: usize| weights[c].as_f64().unwrap();
-            assert!((0..10).all(|c| begins(c) < 0.5), "copying is favoured where there is none: {weights}");
+            assert!((0..20).all(|c| begins(c) < 0.5), "copying is favoured where there is none: {weights}");
         }
     }
 }

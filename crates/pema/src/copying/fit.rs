@@ -152,6 +152,7 @@ pub(crate) async fn copy_rows<S: ByteSource>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::copying::Rewrites;
 
     fn row(gold: Option<usize>, p: f32) -> CopyRow {
         let mut classes = [0.0; CLASSES];
@@ -160,7 +161,7 @@ mod tests {
     }
 
     fn fitted(rows: &[CopyRow]) -> CopyBias {
-        let mut bias = CopyBias { weights: [0.0; CLASSES], changed: vec![] };
+        let mut bias = CopyBias { weights: [0.0; CLASSES], rewrites: Rewrites::new() };
         bias.fit(rows, |_| 0.0);
         bias
     }

@@ -2,19 +2,18 @@
 //!
 //! The adapter sees f(c) alone and cannot tell which words of the input are still to be said, and a small
 //! model loses some of them. [`CopyBias`] is a log-linear correction of the mixture over the few tokens
-//! that spell words of the input,
+//! that spell words of the input or what training pairs make of them,
 //!
 //! P(w) = P_mix(w) exp(beta of w's class) / Z,
 //!
 //! where the class says where the word stands in the input, seen from the last one that was said (see
-//! [`Class`]). The dozen betas are fitted by maximum likelihood on held-out pairs, so that tasks that copy
+//! [`Class`]). The betas are fitted by maximum likelihood on held-out pairs, so that tasks that copy
 //! nothing get betas of nothing. This goes beyond the paper; `docs/pema.md` says why.
 
 mod fit;
 mod lexicon;
 mod reader;
-
-use std::collections::HashSet;
+mod rewrites;
 
 use serde::{Deserialize, Serialize};
 
@@ -22,42 +21,55 @@ pub use fit::fit_copying;
 pub(crate) use fit::{CopyRow, ENOUGH, copy_rows};
 pub(crate) use lexicon::Lexicon;
 pub(crate) use reader::Reader;
+pub(crate) use rewrites::Rewrites;
 
 use crate::dataset::Example;
 
-/// How a token relates to the words of the input, nearest relation first. `true`: the token ends the
-/// word; `false`: the word has more letters.
+/// Where a word begins, seen from the one said last; nearest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Where {
+    /// It is the next word of the input.
+    Next,
+    /// One of the two behind that.
+    Near,
+    /// Further on.
+    Far,
+    /// It was passed over.
+    Back,
+}
+
+/// How a token relates to the words of the input, nearest relation first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Class {
     /// Goes on with the word that was begun.
-    Continue(bool),
-    /// Begins the word behind the one said last.
-    Next(bool),
-    /// Begins one of the two words behind that.
-    Near(bool),
-    /// Begins a word further on.
-    Far(bool),
-    /// Begins a word that was passed over.
-    Back(bool),
+    Continue(Spelling),
+    /// Begins a word.
+    Begin(Where, Spelling),
     /// Ends the text; `true` when no word is left ahead.
     End(bool),
 }
 
+/// What a token is of its word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Spelling {
+    /// Whether the word is not the input's own but what training pairs make of it.
+    pub(crate) rewritten: bool,
+    /// Whether the token ends the word; else it has more letters.
+    pub(crate) last: bool,
+}
+
 /// Classes in all.
-pub(crate) const CLASSES: usize = 12;
+pub(crate) const CLASSES: usize = 22;
 
 impl Class {
     /// Its place among the weights.
     pub(crate) fn index(self) -> usize {
-        let (kind, last) = match self {
-            Class::Continue(l) => (0, l),
-            Class::Next(l) => (1, l),
-            Class::Near(l) => (2, l),
-            Class::Far(l) => (3, l),
-            Class::Back(l) => (4, l),
-            Class::End(l) => (5, l),
-        };
-        2 * kind + usize::from(last)
+        let of = |spelling: Spelling| 2 * usize::from(spelling.rewritten) + usize::from(spelling.last);
+        match self {
+            Class::Continue(spelling) => of(spelling),
+            Class::Begin(place, spelling) => 4 * (1 + place as usize) + of(spelling),
+            Class::End(done) => 20 + usize::from(done),
+        }
     }
 }
 
@@ -66,33 +78,14 @@ impl Class {
 pub struct CopyBias {
     /// beta of every class, in nats.
     pub(crate) weights: [f32; CLASSES],
-    /// Words that the training pairs mostly change or drop, in lower case: they are never favoured, and
-    /// passing over them counts for nothing.
-    pub(crate) changed: Vec<String>,
+    /// Words that do not return as they stand, and what they become.
+    pub(crate) rewrites: Rewrites,
 }
-
-/// A word is taken as changed when at most this share of the pairs with it in the input say it again,
-const COPIED_RARELY: f64 = 0.4;
-/// and this many pairs have it.
-const SEEN: usize = 2;
 
 impl CopyBias {
     /// A correction that changes nothing yet, for a task with these training pairs.
     pub(crate) fn unfitted(training: &[Example]) -> CopyBias {
-        let mut counts = std::collections::BTreeMap::<String, [usize; 2]>::new();
-        for pair in training {
-            let said: HashSet<String> = reader::words(&pair.target).map(|w| w.to_lowercase()).collect();
-            let input: HashSet<String> = reader::words(&pair.input).map(|w| w.to_lowercase()).collect();
-            for word in input {
-                let again = said.contains(&word);
-                let [seen, copied] = counts.entry(word).or_default();
-                *seen += 1;
-                *copied += usize::from(again);
-            }
-        }
-        let rarely = |[seen, copied]: [usize; 2]| seen >= SEEN && copied as f64 <= COPIED_RARELY * seen as f64;
-        let changed = counts.into_iter().filter(|(_, c)| rarely(*c)).map(|(word, _)| word).collect();
-        CopyBias { weights: [0.0; CLASSES], changed }
+        CopyBias { weights: [0.0; CLASSES], rewrites: rewrites::learn(training) }
     }
 
     /// Refuses weights that are no numbers or out of all proportion.
@@ -113,23 +106,19 @@ mod tests {
 
     #[test]
     fn classes_have_places_of_their_own() {
-        let all = [Class::Continue, Class::Next, Class::Near, Class::Far, Class::Back, Class::End];
-        let places: HashSet<usize> = all.iter().flat_map(|c| [c(false).index(), c(true).index()]).collect();
-        assert_eq!(places, (0..CLASSES).collect());
+        let spellings =
+            || [false, true].into_iter().flat_map(|rewritten| [false, true].map(|last| Spelling { rewritten, last }));
+        let begins = [Where::Next, Where::Near, Where::Far, Where::Back];
+        let mut places: Vec<usize> = spellings().map(|s| Class::Continue(s).index()).collect();
+        places.extend(begins.iter().flat_map(|place| spellings().map(|s| Class::Begin(*place, s).index())));
+        places.extend([Class::End(false).index(), Class::End(true).index()]);
+        assert_eq!(places, (0..CLASSES).collect::<Vec<_>>());
     }
 
     #[test]
-    fn words_that_the_pairs_change_are_known() {
-        let pair = |input: &str, target: &str| Example { input: input.into(), target: target.into(), line: 1 };
-        let pairs = [
-            pair("u took da bus", "You took the bus."),
-            pair("da end of U", "The end of you."),
-            pair("bus nobody", "The bus."),
-        ];
-        let bias = CopyBias::unfitted(&pairs);
-        // `nobody` was dropped once, which may be chance.
-        assert_eq!(bias.changed, ["da", "u"]);
+    fn weights_that_are_no_numbers_are_not_sound() {
+        let bias = CopyBias::unfitted(&[]);
         assert!(bias.is_sound());
-        assert!(!CopyBias { weights: [f32::NAN; CLASSES], changed: vec![] }.is_sound());
+        assert!(!CopyBias { weights: [f32::NAN; CLASSES], ..bias }.is_sound());
     }
 }
