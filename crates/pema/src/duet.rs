@@ -3,8 +3,6 @@
 //! Both texts share one reading of the prompt and one body pass a token. Logits come to the host, so
 //! that every candidate's probabilities can be shown and the mix can change between two tokens.
 
-use std::collections::HashMap;
-
 use pema_plm::Plm;
 use pema_plm::source::ByteSource;
 use pema_plm::tokenizer::Decoder;
@@ -55,7 +53,7 @@ pub struct Duet<'a, S> {
     feed: Vec<(usize, u32)>,
     room: usize,
     /// The adapter's way to favour words of the input, and the input's.
-    copying: Option<(CopyBias, Lexicon, Reader)>,
+    copying: Option<(&'a CopyBias, &'a Lexicon, Reader)>,
 }
 
 #[derive(Debug)]
@@ -103,11 +101,8 @@ impl<'a, S: ByteSource> Duet<'a, S> {
         });
         let voices: Vec<VoiceState> = voices.collect();
         let batch = Batch::new(plm, &prompt.prompt[..prefix], (room + 1) * voices.len())?;
-        let copying = match generator.adapter().and_then(|a| a.meta.copying.clone()) {
-            Some(bias) => {
-                let reader = Reader::new(&prompt.input, &bias);
-                Some((bias, Lexicon::new(&plm.file.tokenizer)?, reader))
-            }
+        let copying = match generator.adapter().and_then(|a| a.meta.copying.as_ref()) {
+            Some(bias) => Some((bias, generator.lexicon()?, Reader::new(&prompt.input, bias))),
             None => None,
         };
         Ok(Duet { generator, batch, prompt, voices, feed: Vec::new(), room, copying })
@@ -187,8 +182,8 @@ impl VoiceState {
     }
 }
 
-/// The likeliest token of lambda P_PEMA + (1 - lambda) P_LM, corrected by a bonus (by token, in nats) for
-/// some; the first of equals.
+/// The likeliest token of lambda P_PEMA + (1 - lambda) P_LM, corrected by a bonus (in nats) for some, in
+/// ascending order of tokens; the first of equals.
 fn choose(lm: &[f32], pema: Option<&[f32]>, lambda: f32, bonus: &[(u32, f32)]) -> DuetToken {
     let (lm_log_sum, pema_log_sum) = (log_sum_exp(lm), pema.map_or(0.0, log_sum_exp));
     let at = |i: usize| {
@@ -198,33 +193,31 @@ fn choose(lm: &[f32], pema: Option<&[f32]>, lambda: f32, bonus: &[(u32, f32)]) -
         let mix = f64::from(lambda) * q + (1.0 - f64::from(lambda)) * p;
         (mix, p, q)
     };
-    let factors: HashMap<usize, f64> = bonus.iter().map(|(id, b)| (*id as usize, f64::from(*b).exp())).collect();
+    let factors: Vec<(usize, f64)> = bonus.iter().map(|(id, b)| (*id as usize, f64::from(*b).exp())).collect();
     let normaliser = 1.0 + factors.iter().map(|(i, factor)| at(*i).0 * (factor - 1.0)).sum::<f64>();
-    let at = |i: usize| {
-        let (mix, p, q) = at(i);
-        (mix * factors.get(&i).unwrap_or(&1.0) / normaliser, p, q)
-    };
+    let mut favoured = factors.iter().copied().peekable();
     let mut best: Vec<(f64, usize)> = Vec::with_capacity(CANDIDATES + 1);
     for i in 0..lm.len() {
-        let mix = at(i).0;
+        let factor = favoured.next_if(|f| f.0 == i).map_or(1.0, |f| f.1);
+        let mix = at(i).0 * factor / normaliser;
         if best.len() < CANDIDATES || best.last().is_some_and(|b| mix > b.0) {
             let place = best.partition_point(|b| b.0 >= mix);
             best.insert(place, (mix, i));
             best.truncate(CANDIDATES);
         }
     }
-    let of = |i: usize| {
-        let (mix, lm, pema) = at(i);
+    let of = |(mix, i): (f64, usize)| {
+        let (_, lm, pema) = at(i);
         Probabilities { lm: lm as f32, pema: pema as f32, mix: mix as f32 }
     };
-    let id = best.first().map_or(0, |b| b.1);
+    let first = best.first().copied().unwrap_or((0.0, 0));
     DuetToken {
         voice: Voice::Base,
-        id: id as u32,
+        id: first.1 as u32,
         piece: String::new(),
         lambda,
-        probabilities: of(id),
-        candidates: best.iter().map(|b| (b.1 as u32, of(b.1))).collect(),
+        probabilities: of(first),
+        candidates: best.iter().map(|b| (b.1 as u32, of(*b))).collect(),
         context: Vec::new(),
     }
 }

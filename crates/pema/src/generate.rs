@@ -175,10 +175,16 @@ impl<'a, S: ByteSource> Generator<'a, S> {
             Copying::With(bias) => Some(bias),
         };
         let Some(bias) = bias else { return Ok(None) };
-        if self.lexicon.get().is_none() {
-            let _ = self.lexicon.set(Lexicon::new(&self.plm.file.tokenizer)?);
+        Ok(Some((bias, self.lexicon()?)))
+    }
+
+    /// The words of this tokenizer.
+    pub(crate) fn lexicon(&self) -> Result<&Lexicon> {
+        if let Some(lexicon) = self.lexicon.get() {
+            return Ok(lexicon);
         }
-        Ok(self.lexicon.get().map(|lexicon| (bias, lexicon)))
+        let lexicon = Lexicon::new(&self.plm.file.tokenizer)?;
+        Ok(self.lexicon.get_or_init(|| lexicon))
     }
 
     /// Writes a text for every prompt. `on_text(i, piece)` hears of every piece of text as it is certain.

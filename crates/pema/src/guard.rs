@@ -7,7 +7,7 @@ use crate::Result;
 use crate::adapter::Adapter;
 use crate::copying::CopyBias;
 use crate::generate::{Copying, GenerateConfig, Method};
-use crate::metrics::{Faults, Interval, chrf_gain, faults};
+use crate::metrics::{Faults, Interval, chrf, chrf_gain, faults};
 use crate::prompt::PromptSetup;
 use crate::schedule::{Schedule, Unrolling};
 
@@ -29,6 +29,8 @@ pub struct Tried {
     pub mix: Mix,
     /// Its texts, in the order of the pairs.
     pub texts: Vec<String>,
+    /// Its mean -log P(y) over the tokens of held-out pairs.
+    pub nll: f64,
     /// With which correction, under `mix.copying`.
     pub bias: Option<CopyBias>,
 }
@@ -80,16 +82,16 @@ impl Mix {
     /// The model alone.
     pub const BASE: Mix = Mix { method: Method::Base, lambda: 0.0, copying: false };
 
-    /// Ways worth trying: the model alone, and the adapter with the weights of the lowest held-out loss,
+    /// Ways worth trying beside the model alone: the adapter with the weights of the lowest held-out loss,
     /// with half, and in full.
     pub fn worth_trying(adapter: &Adapter) -> Vec<Mix> {
         let m = &adapter.meta;
-        let mut all = vec![Mix::BASE];
+        let mut all: Vec<Mix> = Vec::new();
         for (method, lambdas) in
             [(Method::Pema, [m.lambda_constant, HALF, 1.0]), (Method::PemaGu, [m.lambda_max, 1.0, 1.0])]
         {
             for lambda in lambdas {
-                if !all.iter().any(|other: &Mix| other.method == method && (other.lambda - lambda).abs() < SAME) {
+                if !all.iter().any(|other| other.method == method && (other.lambda - lambda).abs() < SAME) {
                     all.push(Mix { method, lambda, copying: false });
                 }
             }
@@ -112,6 +114,18 @@ impl Mix {
     }
 }
 
+/// chrF2 that a nat of loss is worth among ways to use one adapter, times the pairs that were written. A
+/// nat over 40 pairs: 50 points, so that there both witnesses weigh about the same. Texts weigh more where there are more of them.
+const NAT: f64 = 2000.0;
+
+impl Tried {
+    /// What ways are compared by: chrF2 and loss together, since a few dozen texts alone tell ways of one
+    /// adapter apart by chance, and the loss alone does not know how a text goes on behind a slip.
+    pub(crate) fn score<R: AsRef<str>>(&self, references: &[R]) -> Result<f64> {
+        Ok(chrf(&self.texts, references)?.value - NAT / references.len().max(1) as f64 * self.nll)
+    }
+}
+
 /// Chooses among ways that were tried, the model alone being the first of them. `trained_on` examples.
 ///
 /// # Errors
@@ -119,14 +133,16 @@ impl Mix {
 pub fn decide(tried: &[Tried], inputs: &[String], references: &[String], trained_on: usize) -> Result<Verdict> {
     let none: [String; 0] = [];
     let base = tried.iter().find(|t| t.mix == Mix::BASE).map_or(&none[..], |t| &t.texts);
-    let mut best: Option<(&Tried, Interval)> = None;
+    // Ways that gain come first, whatever the loss says of the others.
+    let mut best: Option<(&Tried, Interval, (bool, f64))> = None;
     for way in tried.iter().filter(|t| t.mix.method.adapted()) {
         let gain = chrf_gain(base, &way.texts, references)?;
-        if best.as_ref().is_none_or(|(_, b)| gain.value > b.value) {
-            best = Some((way, gain));
+        let rank = (gain.value > 0.0, way.score(references)?);
+        if best.as_ref().is_none_or(|(_, _, b)| rank > *b) {
+            best = Some((way, gain, rank));
         }
     }
-    let Some((best, gain)) = best else {
+    let Some((best, gain, _)) = best else {
         return Err(crate::Error::UnevenScoring { hypotheses: tried.len(), references: references.len() });
     };
     // An adapter whose held-out loss was chosen the lowest has earned the benefit of the doubt: a loss
@@ -229,7 +245,7 @@ mod tests {
         let wanted = texts(&["Anna pays 24 now.", "Bob sells apples.", "Cara reads books.", "Dan eats soup."]);
         let base = texts(&["anna pays 24 now", "bob sells apples", "cara reads books", "dan eats soup"]);
         let pema = Mix { method: Method::Pema, lambda: 0.8, copying: false };
-        let way = |mix, texts| Tried { mix, texts, bias: None };
+        let way = |mix, texts| Tried { mix, texts, nll: 1.0, bias: None };
         let tried = [way(Mix::BASE, base), way(pema, texts(adapted))];
         decide(&tried, &inputs, &wanted, trained_on).unwrap()
     }
@@ -252,6 +268,34 @@ mod tests {
         assert_eq!((same.chosen, same.reason), (Mix::BASE, Some(Reason::NothingLearnt)));
         let few = judged(&["anna pays 24 now", "bob sells apples", "cara reads books", "dan eats soup"], 20);
         assert_eq!(few.reason, Some(Reason::TooFewExamples));
+    }
+
+    #[test]
+    fn the_loss_decides_between_ways_that_write_alike_and_not_between_others() {
+        let wanted = texts(&["Anna pays 24 now.", "Bob sells apples.", "Cara reads books.", "Dan eats soup."]);
+        let base = texts(&["anna pays", "bob sells", "cara reads", "dan eats"]);
+        let way = |lambda, texts: &[String], nll| {
+            let mix = Mix { method: Method::Pema, lambda, copying: false };
+            Tried { mix, texts: texts.to_vec(), nll, bias: None }
+        };
+        let chosen = |ways: [Tried; 2]| {
+            let mut tried = vec![Tried { mix: Mix::BASE, texts: base.clone(), nll: 0.1, bias: None }];
+            tried.extend(ways);
+            decide(&tried, &base, &wanted, 400).unwrap().chosen
+        };
+        assert_eq!(chosen([way(0.5, &wanted, 1.0), way(1.0, &wanted, 0.9)]).lambda, 1.0);
+        assert_eq!(chosen([way(0.5, &wanted, 0.9), way(1.0, &wanted, 1.0)]).lambda, 0.5);
+        assert_eq!(chosen([way(0.5, &wanted, 1.0), way(1.0, &base, 0.99)]).lambda, 0.5);
+        assert_eq!(chosen([way(0.5, &wanted, 9.0), way(1.0, &base, 0.1)]).lambda, 0.5);
+        // The model alone is not judged by its loss, which knows nothing of how it goes on.
+        assert_eq!(
+            chosen([
+                way(0.5, &base, 1.0),
+                way(1.0, &["x".to_owned(), String::new(), String::new(), String::new()], 1.0)
+            ])
+            .method,
+            Method::Base
+        );
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! The whole job in one call, with everything chosen that can be: demonstrations, memory, training, and
 //! the way to write, checked on held-out texts.
 
+use std::collections::VecDeque;
+
 use pema_plm::Plm;
 use pema_plm::source::ByteSource;
 
@@ -9,10 +11,9 @@ use crate::copying::{CopyBias, ENOUGH, copy_rows};
 use crate::dataset::{Dataset, Example};
 use crate::demonstrations::{DemoSet, Shots, choose_demonstrations, enough_tokens};
 use crate::evaluate::Evaluator;
-use crate::generate::{Copying, GenerateConfig, Generator};
+use crate::generate::{Copying, Generator};
 use crate::guard::{Mix, Tried, Verdict, decide};
 use crate::memory::{ContextMode, Memory};
-use crate::metrics::chrf;
 use crate::prompt::PromptSetup;
 use crate::template::{Demo, Template};
 use crate::train::{StepReport, Summary, TrainConfig, Trainer};
@@ -155,11 +156,11 @@ pub async fn tune<S: ByteSource>(
     Ok(Tuned { prompt, memory, held_out: held, adapter, summary, tried, verdict, left_out: [left_out, held_left_out] })
 }
 
-/// Ways that are tried once more with copying.
+/// Ways that are tried once more without copying.
 const FINALISTS: usize = 2;
 
-/// Writes the held-out pairs in every way worth trying, then in the best of them with words of the input
-/// favoured.
+/// Writes the held-out pairs by the model alone and in every way worth trying with words of the input
+/// favoured, then in the best of them without.
 async fn check<S: ByteSource>(
     plm: &Plm<S>,
     training: &Dataset,
@@ -170,40 +171,47 @@ async fn check<S: ByteSource>(
 ) -> Result<Vec<Tried>> {
     let pairs = held.checked;
     let ways = Mix::worth_trying(adapter);
-    let of = (ways.len() + FINALISTS) * pairs.examples.len();
+    let of = (1 + ways.len() + FINALISTS.min(ways.len())) * pairs.examples.len();
     let max_tokens = enough_tokens(plm, &pairs.examples)?;
     let evaluator = Evaluator::new(plm, pairs, prompt, Some(adapter), None).await?;
-    let mut tried: Vec<Tried> = Vec::new();
-    let mut done = 0;
-    for mix in ways {
-        let told = |now: usize| on(TuneProgress::Check { mix, done: done + now, of });
-        tried.push(Tried { mix, texts: evaluator.texts(&mix.config(prompt, max_tokens), told).await?, bias: None });
-        done += pairs.examples.len();
-    }
     let mut bias = CopyBias::unfitted(&training.examples);
     let generator = Generator::new(plm, Some(adapter), None)?;
     let inputs: Vec<String> = held.all.examples.iter().map(|e| e.input.clone()).collect();
     let rows = copy_rows(&generator, held.memory, &inputs, &bias, ENOUGH).await?;
-    for mix in finalists(&tried, &pairs.examples)? {
-        bias.fit(&rows, |i| mix.weight(held.memory.position[i], held.memory.input_tokens[i]));
-        let mix = Mix { copying: true, ..mix };
-        let config = GenerateConfig { copying: Copying::With(bias.clone()), ..mix.config(prompt, max_tokens) };
+    let weight = |mix: Mix, row: usize| mix.weight(held.memory.position[row], held.memory.input_tokens[row]);
+    let favouring = ways.into_iter().map(|mix| Mix { copying: true, ..mix });
+    let mut left: VecDeque<Mix> = std::iter::once(Mix::BASE).chain(favouring).collect();
+    let mut tried: Vec<Tried> = Vec::new();
+    while let Some(mix) = left.pop_front() {
+        let mut config = mix.config(prompt, max_tokens);
+        let correction = mix.copying.then(|| {
+            bias.fit(&rows, |row| weight(mix, row));
+            bias.clone()
+        });
+        if let Some(bias) = &correction {
+            config.copying = Copying::With(bias.clone());
+        }
+        let losses = rows.iter().enumerate().map(|(i, row)| row.nll(correction.as_ref(), weight(mix, i)));
+        let nll = losses.sum::<f64>() / rows.len().max(1) as f64;
+        let done = tried.len() * pairs.examples.len();
         let told = |now: usize| on(TuneProgress::Check { mix, done: done + now, of });
-        tried.push(Tried { mix, texts: evaluator.texts(&config, told).await?, bias: Some(bias.clone()) });
-        done += pairs.examples.len();
+        tried.push(Tried { mix, texts: evaluator.texts(&config, told).await?, nll, bias: correction });
+        if left.is_empty() && mix.copying {
+            left.extend(finalists(&tried, &pairs.examples)?);
+        }
     }
     Ok(tried)
 }
 
-/// The ways with the adapter that wrote best.
+/// The ways with the adapter that wrote best, without copying.
 fn finalists(tried: &[Tried], pairs: &[Example]) -> Result<Vec<Mix>> {
     let targets: Vec<&str> = pairs.iter().map(|e| e.target.as_str()).collect();
     let mut scored = Vec::new();
     for way in tried.iter().filter(|t| t.mix.method.adapted()) {
-        scored.push((chrf(&way.texts, &targets)?.value, way.mix));
+        scored.push((way.score(&targets)?, way.mix));
     }
     scored.sort_by(|a, b| b.0.total_cmp(&a.0));
-    Ok(scored.into_iter().take(FINALISTS).map(|(_, mix)| mix).collect())
+    Ok(scored.into_iter().take(FINALISTS).map(|(_, mix)| Mix { copying: false, ..mix }).collect())
 }
 
 /// The held-out pairs as the check needs them.

@@ -118,7 +118,7 @@ pub fn report(tuned: &Tuned, held_out: &Dataset, seconds: f64) -> Result<Value> 
         let targets: Vec<&str> = kept.take(way.texts.len()).map(|e| e.target.as_str()).collect();
         tried.push(json!({
             "method": way.mix.method.name(), "lambda": way.mix.lambda, "copying": way.mix.copying,
-            "chrf": chrf(&way.texts, &targets)?.value, "bleu": bleu(&way.texts, &targets)?.value,
+            "nll": way.nll, "chrf": chrf(&way.texts, &targets)?.value, "bleu": bleu(&way.texts, &targets)?.value,
         }));
     }
     let held = tuned.summary.held_out;

@@ -3,18 +3,23 @@
 use pema_plm::Plm;
 use pema_plm::source::ByteSource;
 
-use super::{CLASSES, CopyBias, Lexicon, Reader};
+use super::{CLASSES, CopyBias, Reader};
 use crate::dataset::Example;
 use crate::generate::{Generator, Method};
 use crate::guard::Mix;
 use crate::memory::Memory;
+use crate::train::mixture_nll;
 use crate::{Adapter, Result};
 
-/// What a row of held-out pairs says about copying: everything the likelihood depends on.
+/// What a row of held-out pairs says: everything that the likelihood of its token depends on.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct CopyRow {
     /// The gold token's class, if it has one.
     gold: Option<usize>,
+    /// Its -log P_LM.
+    lm_nll: f32,
+    /// Its -log P_PEMA.
+    pema_nll: f32,
     /// P_LM of each class, all its tokens together.
     lm: [f32; CLASSES],
     /// P_PEMA of each class.
@@ -36,6 +41,11 @@ pub(crate) const ENOUGH: usize = 4096;
 const WORTH: f64 = 0.02;
 
 impl CopyRow {
+    /// -log P(y) of a mixture with the weight `lambda`, corrected or not.
+    pub(crate) fn nll(&self, bias: Option<&CopyBias>, lambda: f32) -> f64 {
+        mixture_nll(self.lm_nll, self.pema_nll, lambda) + bias.map_or(0.0, |bias| self.loss(bias, lambda))
+    }
+
     /// What the correction adds to -log P(y) of a mixture with the weight `lambda`.
     pub(crate) fn loss(&self, bias: &CopyBias, lambda: f32) -> f64 {
         let betas = bias.weights.map(f64::from);
@@ -119,7 +129,7 @@ pub(crate) async fn copy_rows<S: ByteSource>(
     most: usize,
 ) -> Result<Vec<CopyRow>> {
     let plm = generator.plm();
-    let lexicon = Lexicon::new(&plm.file.tokenizer)?;
+    let lexicon = generator.lexicon()?;
     let vocab = plm.head.vocab();
     let all = memory.rows().min(most);
     let mut rows = Vec::with_capacity(all);
@@ -132,18 +142,20 @@ pub(crate) async fn copy_rows<S: ByteSource>(
             let first = row - memory.position[row] as usize;
             let said = plm.file.tokenizer.decode(&memory.values[first..row])?;
             let input = inputs.get(memory.sample[row] as usize).map_or("", String::as_str);
-            let found = Reader::new(input, bias).candidates(&lexicon, &said);
+            let found = Reader::new(input, bias).candidates(lexicon, &said);
+            let gold = memory.values[row];
             let shares = |logits: &[f32]| {
                 let (top, mut classes) = (logits.iter().copied().fold(f32::MIN, f32::max), [0.0f32; CLASSES]);
                 let sum: f32 = logits.iter().map(|l| (l - top).exp()).sum();
                 for (id, class) in &found {
                     classes[class.index()] += (logits[*id as usize] - top).exp() / sum;
                 }
-                classes
+                let nll = logits.get(gold as usize).map_or(f32::INFINITY, |l| sum.ln() - (l - top));
+                (classes, nll)
             };
-            let lm = shares(&lm[of.clone()]);
-            let pema = pema.as_ref().map_or(lm, |pema| shares(&pema[of]));
-            rows.push(CopyRow { gold: found.get(&memory.values[row]).map(|c| c.index()), lm, pema });
+            let (lm, lm_nll) = shares(&lm[of.clone()]);
+            let (pema, pema_nll) = pema.as_ref().map_or((lm, lm_nll), |pema| shares(&pema[of]));
+            rows.push(CopyRow { gold: found.get(&gold).map(|c| c.index()), lm_nll, pema_nll, lm, pema });
         }
     }
     Ok(rows)
@@ -157,7 +169,7 @@ mod tests {
     fn row(gold: Option<usize>, p: f32) -> CopyRow {
         let mut classes = [0.0; CLASSES];
         classes[2] = p;
-        CopyRow { gold, lm: classes, pema: [0.0; CLASSES] }
+        CopyRow { gold, lm_nll: 1.0, pema_nll: 2.0, lm: classes, pema: [0.0; CLASSES] }
     }
 
     fn fitted(rows: &[CopyRow]) -> CopyBias {

@@ -36,6 +36,19 @@ pub(crate) enum Where {
     Far,
     /// It was passed over.
     Back,
+    /// It was said.
+    Again,
+}
+
+/// How many words are left ahead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Left {
+    /// None.
+    Nothing,
+    /// One or two.
+    Few,
+    /// More.
+    Many,
 }
 
 /// How a token relates to the words of the input, nearest relation first.
@@ -45,8 +58,8 @@ pub(crate) enum Class {
     Continue(Spelling),
     /// Begins a word.
     Begin(Where, Spelling),
-    /// Ends the text; `true` when no word is left ahead.
-    End(bool),
+    /// Ends the text.
+    End(Left),
 }
 
 /// What a token is of its word.
@@ -59,7 +72,7 @@ pub(crate) struct Spelling {
 }
 
 /// Classes in all.
-pub(crate) const CLASSES: usize = 22;
+pub(crate) const CLASSES: usize = 27;
 
 impl Class {
     /// Its place among the weights.
@@ -68,7 +81,7 @@ impl Class {
         match self {
             Class::Continue(spelling) => of(spelling),
             Class::Begin(place, spelling) => 4 * (1 + place as usize) + of(spelling),
-            Class::End(done) => 20 + usize::from(done),
+            Class::End(left) => 24 + left as usize,
         }
     }
 }
@@ -108,10 +121,10 @@ mod tests {
     fn classes_have_places_of_their_own() {
         let spellings =
             || [false, true].into_iter().flat_map(|rewritten| [false, true].map(|last| Spelling { rewritten, last }));
-        let begins = [Where::Next, Where::Near, Where::Far, Where::Back];
+        let begins = [Where::Next, Where::Near, Where::Far, Where::Back, Where::Again];
         let mut places: Vec<usize> = spellings().map(|s| Class::Continue(s).index()).collect();
         places.extend(begins.iter().flat_map(|place| spellings().map(|s| Class::Begin(*place, s).index())));
-        places.extend([Class::End(false).index(), Class::End(true).index()]);
+        places.extend([Left::Nothing, Left::Few, Left::Many].map(|left| Class::End(left).index()));
         assert_eq!(places, (0..CLASSES).collect::<Vec<_>>());
     }
 

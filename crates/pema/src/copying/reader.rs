@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Class, CopyBias, Lexicon, Spelling, Where};
+use super::{Class, CopyBias, Left, Lexicon, Spelling, Where};
 
 /// The words of an input that may return in the target, in order and in lower case.
 #[derive(Debug, Clone)]
@@ -31,6 +31,8 @@ struct Place<'a> {
 
 /// Slots behind the next one that count as near.
 const NEAR: usize = 2;
+/// Slots left ahead that count as few.
+const FEW: usize = 2;
 
 /// Runs of letters and digits.
 pub(super) fn words(text: &str) -> impl Iterator<Item = &str> {
@@ -77,7 +79,8 @@ impl Reader {
         let lower = said.to_lowercase();
         let begun = lower.rsplit(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
         if !begun.is_empty() {
-            for (word, _, rewritten) in self.place(&lower[..lower.len() - begun.len()]).ahead(&self.slots) {
+            let before = self.place(&lower[..lower.len() - begun.len()]);
+            for (word, _, rewritten) in before.ahead(&self.slots).filter(|(_, at, _)| *at != Where::Again) {
                 let rest = word.strip_prefix(begun).filter(|rest| !rest.is_empty());
                 for part in rest.into_iter().flat_map(prefixes) {
                     let spelling = Spelling { rewritten, last: Some(part) == rest };
@@ -99,8 +102,12 @@ impl Reader {
                 }
             }
         }
-        let done = place.said[place.next..].iter().all(|said| *said);
-        add(&lexicon.ends, Class::End(done));
+        let left = match place.said[place.next..].iter().filter(|said| !**said).count() {
+            0 => Left::Nothing,
+            1..=FEW => Left::Few,
+            _ => Left::Many,
+        };
+        add(&lexicon.ends, Class::End(left));
         found
     }
 
@@ -128,7 +135,7 @@ impl Reader {
 }
 
 impl<'a> Place<'a> {
-    /// Words that may come next, where they stand, and whether they are rewritten.
+    /// Words that may come, where they stand, and whether they are rewritten.
     fn ahead(&self, slots: &'a [Slot]) -> impl Iterator<Item = (&'a str, Where, bool)> {
         let at = |i: usize| match i.checked_sub(self.next) {
             Some(0) => Where::Next,
@@ -136,11 +143,12 @@ impl<'a> Place<'a> {
             Some(_) => Where::Far,
             None => Where::Back,
         };
+        let at = move |i: usize| if self.said[i] { Where::Again } else { at(i) };
         let open = self.open.iter().map(|(rest, rewritten)| (rest[0].as_str(), Where::Next, *rewritten));
-        let unsaid = slots.iter().enumerate().filter(|(i, _)| !self.said[*i]);
-        open.chain(
-            unsaid.flat_map(move |(i, slot)| slot.iter().map(move |way| (way.words[0].as_str(), at(i), way.rewritten))),
-        )
+        open.chain(slots.iter().enumerate().flat_map(move |(i, slot)| {
+            let at = at(i);
+            slot.iter().map(move |way| (way.words[0].as_str(), at, way.rewritten))
+        }))
     }
 }
 
@@ -233,14 +241,15 @@ mod tests {
         // Behind a letter, a word cannot begin without a blank.
         assert_eq!((at("T", "a"), at("T (", "a")), (None, begin(Where::Near, true)));
         assert_eq!(at("The", " a"), begin(Where::Next, true));
-        assert_eq!(at("The", " the"), None);
+        assert_eq!(at("The", " the"), begin(Where::Again, true));
         assert_eq!(at("a", " the"), begin(Where::Back, true));
         // No token begins a number together with its blank.
         assert_eq!((at("The a b", " "), at("The a b", "2")), (begin(Where::Next, false), None));
         assert_eq!((at("The a b ", " "), at("The a b ", "2")), (None, begin(Where::Next, false)));
         assert_eq!(at("The a b 2", "4"), on(false, true));
         let end = |said: &str| r.candidates(&lexicon, said).get(&lexicon.ends[0]).copied();
-        assert_eq!((end("The a"), end("The a b 24.")), (Some(Class::End(false)), Some(Class::End(true))));
+        assert_eq!((end("The a"), end("The a b 24.")), (Some(Class::End(Left::Few)), Some(Class::End(Left::Nothing))));
+        assert_eq!(end(""), Some(Class::End(Left::Many)));
     }
 
     #[test]
@@ -251,6 +260,7 @@ mod tests {
         assert_eq!((at("", " the"), at("", " a"), at("", "t")), (rewritten(true), rewritten(true), rewritten(false)));
         assert_eq!(at("t", "he"), on(true, true));
         assert_eq!(at("a", " the"), rewritten(true));
-        assert_eq!(at("the", " the"), None);
+        let again = Class::Begin(Where::Again, Spelling { rewritten: true, last: true });
+        assert_eq!(at("the", " the"), Some(again));
     }
 }

@@ -184,7 +184,8 @@ mod tests {
 
     #[test]
     fn words_that_are_mostly_dropped_become_nothing_and_mixed_ones_both() {
-        let pairs = [("hey anna has 2", "Anna has 2."), ("hey go 2 bed", "Go to bed."), ("hey off 2 work", "Off to work.")];
+        let pairs =
+            [("hey anna has 2", "Anna has 2."), ("hey go 2 bed", "Go to bed."), ("hey off 2 work", "Off to work.")];
         assert_eq!(learnt(&pairs), [entry("2", &["to"]), entry("hey", &[])]);
         let even = [("go 2 bed", "Go to bed."), ("we 2 go", "We 2 go."), ("2 work", "To work."), ("all 2", "All 2")];
         assert_eq!(learnt(&even), [entry("2", &["to", "2"])]);
