@@ -25,6 +25,7 @@ pub fn config(method: Method) -> GenerateConfig {
         sampling: SamplingConfig::default(),
         stop: Vec::new(),
         copying: Copying::default(),
+        votes: None,
         explain: false,
     }
 }

@@ -16,10 +16,10 @@ use pema_tests::writing::{config, write};
 /// Weights for going on and beginning (part of a word, whole word), and for ending (early, done).
 fn bias(part: f32, whole: f32, early: f32, done: f32) -> CopyBias {
     let on = if whole > 0.0 { 40.0 } else { 0.0 }; // a word that was begun is finished first
-    let mut weights = [0.0; 22];
+    let mut weights = [0.0; 27];
     weights[..6].copy_from_slice(&[part + on, whole + on, part + on, whole + on, part, whole]);
     weights[6..8].copy_from_slice(&[part, whole]);
-    weights[20..].copy_from_slice(&[early, done]);
+    weights[24..].copy_from_slice(&[done, early, early]);
     serde_json::from_value(serde_json::json!({ "weights": weights, "rewrites": { "hey": [] } })).unwrap()
 }
 

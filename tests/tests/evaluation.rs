@@ -165,6 +165,49 @@ fn neighbours_vote_as_in_a_brute_force_search() {
 }
 
 #[test]
+fn votes_beside_an_adapter_are_mixed_into_what_it_would_have_written() {
+    for plm in models() {
+        let strong = small::adapter(&plm.file.identity, Form::Residual, 4, 3.0, 1);
+        let zero = Adapter { b_pd: vec![0.0; strong.b_pd.len()], ..strong.clone() };
+        let (_, knn) = knn(&plm, 8);
+        let (data, p) = (held_out(), prompts(&plm, 3));
+        let of = |adapter: &Adapter, method: Method, votes: Option<f32>, lambda: f32| {
+            let c = GenerateConfig { votes, lambda_max: Some(lambda), explain: true, ..config(method) };
+            let nll = block_on(evaluator(&plm, &data, Some(adapter), Some(&knn)).nll(&c)).unwrap();
+            (nll, write(&Generator::new(&plm, Some(adapter), Some(&knn)).unwrap(), &p, &c))
+        };
+        // An adapter of nothing leaves the model and its neighbours.
+        let (alone, beside) = (of(&zero, Method::Knn, None, 0.4), of(&zero, Pema, Some(0.4), 0.7));
+        assert_near("neighbours alone", alone.0, beside.0);
+        assert_eq!(texts(&alone.1), texts(&beside.1));
+        // A real one does not, and a weight of nothing leaves it.
+        let (mixed, adapted) = (of(&strong, Pema, Some(0.4), 0.7), of(&strong, Pema, None, 0.7));
+        assert!((mixed.0 - adapted.0).abs() > 0.05 && (mixed.0 - alone.0).abs() > 0.05);
+        let nothing = of(&strong, Pema, Some(0.0), 0.7);
+        assert_near("no votes", adapted.0, nothing.0);
+        assert_eq!(texts(&adapted.1), texts(&nothing.1));
+        // The first token, before the texts part: its shares add up.
+        for (mixed, adapted) in mixed.1.iter().zip(&adapted.1) {
+            let (m, a) = (&mixed.tokens[0], &adapted.tokens[0]);
+            let p = m.probabilities.unwrap();
+            assert!((p.mix - (0.4 * p.pema + 0.6 * p.lm)).abs() < 1e-5);
+            if m.id == a.id {
+                assert!((p.lm - a.probabilities.unwrap().mix).abs() < 1e-4);
+            }
+        }
+        let generator = Generator::new(&plm, Some(&strong), None).unwrap();
+        let c = GenerateConfig { votes: Some(0.4), ..config(Pema) };
+        assert!(block_on(generator.write(&p, &c, |_, _| {})).unwrap_err().to_string().contains("a memory"));
+        let c = GenerateConfig { votes: Some(1.5), ..c };
+        assert!(block_on(generator.write(&p, &c, |_, _| {})).is_err());
+    }
+}
+
+fn texts(written: &[pema::Written]) -> Vec<&str> {
+    written.iter().map(|w| w.text.as_str()).collect()
+}
+
+#[test]
 fn a_report_scores_the_texts_that_the_generator_writes() {
     for plm in models() {
         // Two references are what the model writes, the third is not.

@@ -60,7 +60,7 @@ fn a_memory_survives_its_file_in_both_precisions() {
 }
 
 fn copying(weight: f32) -> CopyBias {
-    let weights = vec![weight; 22];
+    let weights = vec![weight; 27];
     serde_json::from_value(serde_json::json!({ "weights": weights, "rewrites": { "u": ["you"] } })).unwrap()
 }
 

@@ -7,14 +7,16 @@ use pema::schedule::Schedule;
 use pema::template::Demo;
 use pema::train::{Recipe, TrainConfig};
 use pema::{
-    Adapter, BuildConfig, Builder, ContextMode, Evaluator, Form, GenerateConfig, Knn, KnnConfig, Memory, Method,
-    PromptSetup, Shots, Trainer, TuneConfig, enough_tokens, tune,
+    Adapter, BuildConfig, Builder, ContextMode, Evaluator, Form, GenerateConfig, Knn, Memory, Method, PromptSetup,
+    Shots, Trainer, TuneConfig, enough_tokens, tune,
 };
 use pema_plm::Plm;
 use pema_plm::source::ByteSource;
 use sha2::{Digest, Sha256};
 
+use crate::neighbours::choose_neighbours;
 use crate::record::{Record, Records, Seconds};
+use crate::way::More;
 use crate::{Result, Task, Way};
 
 /// What to measure.
@@ -62,10 +64,6 @@ struct Ground {
     peak: u64,
 }
 
-/// Temperatures and weights that kNN is chosen among.
-const TEMPERATURES: [f32; 4] = [10.0, 30.0, 100.0, 300.0];
-const WEIGHTS: [f32; 6] = [0.05, 0.1, 0.2, 0.4, 0.6, 0.8];
-
 impl<'a, S: ByteSource> Lab<'a, S> {
     /// A lab.
     pub fn new(plm: &'a Plm<S>, config: &'a LabConfig) -> Lab<'a, S> {
@@ -92,7 +90,7 @@ impl<'a, S: ByteSource> Lab<'a, S> {
                     let base = records.get(&self.key(task, Way::BASE, seed)).cloned();
                     let record = match *way {
                         Way::Default => self.tuned(task, seed, key, base.as_ref(), &mut say).await?,
-                        Way::Plain { form, method, shots } => {
+                        Way::Plain { form, method, shots, .. } => {
                             let ground = grounds[usize::from(shots)].get_or_insert_with(|| self.ground(task, shots));
                             self.prepare(task, seed, form, method, ground, &mut say).await?;
                             self.plain(task, *way, seed, key, base.as_ref(), ground, &mut say).await?
@@ -180,31 +178,39 @@ impl<'a, S: ByteSource> Lab<'a, S> {
         ground: &Ground,
         say: &mut impl FnMut(&'static str),
     ) -> Result<Record> {
-        let Way::Plain { form, method, .. } = way else {
+        let Way::Plain { form, method, more, .. } = way else {
             return Err(pema::Error::Empty { file: way.to_string() }.into());
         };
         let at = ground.adapters.iter().position(|a| a.form == form).filter(|_| method.adapted());
-        let adapter = at.map(|at| &ground.adapters[at]);
+        let mut adapter = at.map(|at| ground.adapters[at].clone());
         let mut seconds = Seconds { train: at.map_or(0.0, |at| ground.train[at]), ..Seconds::default() };
         seconds.build = if method == Method::Base { 0.0 } else { ground.build };
         let mut note = format!("{} demonstrations", ground.prompt.demos.len());
-        let knn = match (&ground.memories, method) {
-            (Some([memory, _]), Method::Knn) => {
+        let begun = Instant::now();
+        let knn = match &ground.memories {
+            Some([memory, _]) if method == Method::Knn || more == More::Votes => {
                 say("choosing neighbours");
-                let begun = Instant::now();
-                let config = self.neighbours(task, &ground.prompt, memory).await?;
-                seconds.choose = begun.elapsed().as_secs_f64();
-                note +=
-                    &format!(", {} neighbours, temperature {}, lambda {}", config.k, config.temperature, config.lambda);
+                let config = choose_neighbours(self.plm, task, &ground.prompt, memory, adapter.as_ref()).await?;
+                note += &format!(", {} neighbours, temperature {}, ", config.k, config.temperature);
+                note += &format!("their weight {}", config.lambda);
                 Some(Knn::new(&self.plm.device, memory, config)?)
             }
             _ => None,
         };
-        if let Some(a) = adapter {
+        if let Some(a) = &mut adapter {
             let lambda = if method == Method::Pema { a.meta.lambda_constant } else { a.meta.lambda_max };
             note += &format!(", lambda {lambda}");
+            a.meta.method = method;
+            if let (More::Copying, Some([_, held_out])) = (more, &ground.memories) {
+                say("fitting the favour of the input's words");
+                let (train, valid) = (&task.train.examples, &task.held_out.examples);
+                a.meta.copying = pema::fit_copying(self.plm, a, train, valid, held_out).await?;
+                note += if a.meta.copying.is_some() { ", favouring words of the input" } else { ", favouring nothing" };
+            }
         }
-        let config = |n| GenerateConfig::greedy(method, &ground.prompt, n);
+        seconds.choose = begun.elapsed().as_secs_f64();
+        let votes = knn.as_ref().map(|knn| knn.config.lambda).filter(|_| method.adapted());
+        let config = |n| GenerateConfig { votes, ..GenerateConfig::greedy(method, &ground.prompt, n) };
         say("writing");
         self.measure(
             task,
@@ -213,7 +219,7 @@ impl<'a, S: ByteSource> Lab<'a, S> {
             key,
             base,
             &ground.prompt,
-            adapter,
+            adapter.as_ref(),
             knn.as_ref(),
             config,
             seconds,
@@ -265,25 +271,6 @@ impl<'a, S: ByteSource> Lab<'a, S> {
         let (adapter, peak) = (Some(&tuned.adapter), tuned.summary.peak_bytes);
         self.measure(task, Way::Default, seed, key, base, &tuned.prompt, adapter, None, config, seconds, peak, note)
             .await
-    }
-
-    /// Temperature and weight with the lowest held-out loss.
-    async fn neighbours(&self, task: &Task, prompt: &PromptSetup, memory: &Memory) -> Result<KnnConfig> {
-        let mut best = (f64::INFINITY, KnnConfig::default());
-        for temperature in TEMPERATURES {
-            let config = KnnConfig { temperature, ..KnnConfig::default() };
-            let knn = Knn::new(&self.plm.device, memory, config)?;
-            let mut evaluator = Evaluator::new(self.plm, &task.held_out, prompt, None, Some(&knn)).await?;
-            for lambda in WEIGHTS {
-                let tried =
-                    GenerateConfig { lambda_max: Some(lambda), ..GenerateConfig::greedy(Method::Knn, prompt, 1) };
-                let nll = evaluator.nll(&tried).await?;
-                if nll < best.0 {
-                    best = (nll, KnnConfig { lambda, ..config });
-                }
-            }
-        }
-        Ok(best.1)
     }
 
     async fn measure(

@@ -16,33 +16,49 @@ pub enum Way {
         form: Form,
         /// Who has a say.
         method: Method,
+        /// What is added to an adapter.
+        more: More,
         /// Whether the prompt shows demonstrations.
         shots: bool,
     },
+}
+
+/// What is added to an adapter's way to write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum More {
+    /// Nothing.
+    Nothing,
+    /// Words of the input are favoured, where that lowers the loss of held-out pairs.
+    Copying,
+    /// The memory's nearest rows vote too, with the weight of the lowest held-out loss.
+    Votes,
 }
 
 impl Way {
     /// All of them, in the order of the report.
     pub fn all() -> Vec<Way> {
         let kinds = [
-            (Form::Residual, Method::Base),
-            (Form::Residual, Method::Knn),
-            (Form::Paper, Method::Pema),
-            (Form::Paper, Method::PemaGu),
-            (Form::Residual, Method::Pema),
-            (Form::Residual, Method::PemaGu),
+            (Form::Residual, Method::Base, More::Nothing),
+            (Form::Residual, Method::Knn, More::Nothing),
+            (Form::Paper, Method::Pema, More::Nothing),
+            (Form::Paper, Method::PemaGu, More::Nothing),
+            (Form::Residual, Method::Pema, More::Nothing),
+            (Form::Residual, Method::PemaGu, More::Nothing),
+            (Form::Residual, Method::Pema, More::Votes),
+            (Form::Residual, Method::Pema, More::Copying),
+            (Form::Residual, Method::PemaGu, More::Copying),
         ];
         let both = [false, true].into_iter();
-        let plain = both.flat_map(|shots| kinds.map(|(form, method)| Way::Plain { form, method, shots }));
+        let plain = both.flat_map(|shots| kinds.map(|(form, method, more)| Way::Plain { form, method, more, shots }));
         plain.chain([Way::Default]).collect()
     }
 
     /// The model alone, without demonstrations: what the others are compared with.
-    pub const BASE: Way = Way::Plain { form: Form::Residual, method: Method::Base, shots: false };
+    pub const BASE: Way = Way::Plain { form: Form::Residual, method: Method::Base, more: More::Nothing, shots: false };
 
     /// In words, for the report.
     pub fn words(self) -> String {
-        let Way::Plain { form, method, shots } = self else { return "default (pema tune)".to_owned() };
+        let Way::Plain { form, method, more, shots } = self else { return "default (pema tune)".to_owned() };
         let what = match (method, form) {
             (Method::Base, _) => "model alone",
             (Method::Knn, _) => "kNN-LM",
@@ -51,13 +67,18 @@ impl Way {
             (Method::Pema, Form::Residual) => "PEMA, residual form",
             (Method::PemaGu, Form::Residual) => "PEMA, residual form, Gradual Unrolling",
         };
-        if shots { format!("{what}, demonstrations") } else { what.to_owned() }
+        let more = match more {
+            More::Nothing => "",
+            More::Copying => ", words of the input favoured",
+            More::Votes => " and kNN-LM",
+        };
+        format!("{what}{more}{}", if shots { ", demonstrations" } else { "" })
     }
 }
 
 impl fmt::Display for Way {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Way::Plain { form, method, shots } = self else { return f.write_str("default") };
+        let Way::Plain { form, method, more, shots } = self else { return f.write_str("default") };
         let name = match (method, form) {
             (Method::Base, _) => "base",
             (Method::Knn, _) => "knn",
@@ -66,7 +87,12 @@ impl fmt::Display for Way {
             (Method::Pema, Form::Residual) => "residual",
             (Method::PemaGu, Form::Residual) => "residual-gu",
         };
-        write!(f, "{name}{}", if *shots { "+shots" } else { "" })
+        let more = match more {
+            More::Nothing => "",
+            More::Copying => "+copying",
+            More::Votes => "+knn",
+        };
+        write!(f, "{name}{more}{}", if *shots { "+shots" } else { "" })
     }
 }
 
@@ -87,7 +113,7 @@ mod tests {
     #[test]
     fn every_way_has_a_name_of_its_own_that_is_read_back() {
         let all = Way::all();
-        assert_eq!(all.len(), 13);
+        assert_eq!(all.len(), 19);
         for way in &all {
             assert_eq!(way.to_string().parse(), Ok(*way));
         }

@@ -148,6 +148,7 @@ impl GenerateConfig {
             sampling: SamplingConfig::default(),
             stop: prompt.template.stop_string().map(str::to_owned).into_iter().collect(),
             copying: Copying::default(),
+            votes: None,
             explain: false,
         }
     }

@@ -128,8 +128,14 @@ impl<'a, S: ByteSource> Evaluator<'a, S> {
         let lm = self.lm().await?;
         let losses: Vec<f64> = match config.method {
             Method::Base => lm.iter().map(|l| f64::from(*l)).collect(),
-            Method::Knn => self.knn_losses(&lm, config.lambda_max).await?,
-            Method::Pema | Method::PemaGu => self.adapter_losses(&lm, config).await?,
+            Method::Knn => {
+                let lambda = config.lambda_max.or(self.knn.map(|knn| knn.config.lambda));
+                self.knn_losses(&lm.iter().map(|l| f64::from(*l)).collect::<Vec<_>>(), lambda).await?
+            }
+            Method::Pema | Method::PemaGu => {
+                let losses = self.adapter_losses(&lm, config).await?;
+                if config.votes.is_some() { self.knn_losses(&losses, config.votes).await? } else { losses }
+            }
         };
         Ok(losses.iter().sum::<f64>() / losses.len().max(1) as f64)
     }
@@ -191,22 +197,23 @@ impl<'a, S: ByteSource> Evaluator<'a, S> {
         Ok(Some((bias, rows)))
     }
 
-    async fn knn_losses(&self, lm: &[f32], lambda: Option<f32>) -> Result<Vec<f64>> {
+    /// Losses when the memory's votes get a say beside what has these `losses`.
+    async fn knn_losses(&self, losses: &[f64], lambda: Option<f32>) -> Result<Vec<f64>> {
         const ROWS: usize = 1024;
         let Some(knn) = self.knn else { return Err(Error::Needs { method: "knn", needs: "a memory (--memory DIR)" }) };
-        let lambda = lambda.unwrap_or(knn.config.lambda);
+        let lambda = lambda.unwrap_or(0.0);
         Unrolling::new(Schedule::Constant, lambda, 0)?; // the range
         let (device, lambda) = (&self.plm.device, f64::from(lambda));
-        let mut losses = Vec::with_capacity(lm.len());
-        for begin in (0..lm.len()).step_by(ROWS) {
-            let rows: Vec<usize> = (begin..lm.len().min(begin + ROWS)).collect();
+        let mut mixed = Vec::with_capacity(losses.len());
+        for begin in (0..losses.len()).step_by(ROWS) {
+            let rows: Vec<usize> = (begin..losses.len().min(begin + ROWS)).collect();
             let contexts = device.upload(&self.rows.gather(&rows), "contexts")?;
             for (votes, row) in knn.votes(device, &contexts, rows.len()).await?.iter().zip(rows) {
                 let y = self.rows.values[row];
                 let vote = votes.iter().find(|v| v.0 == y).map_or(0.0, |v| f64::from(v.1));
-                losses.push(-(lambda * vote + (1.0 - lambda) * (-f64::from(lm[row])).exp()).ln());
+                mixed.push(-(lambda * vote + (1.0 - lambda) * (-losses[row]).exp()).ln());
             }
         }
-        Ok(losses)
+        Ok(mixed)
     }
 }

@@ -81,6 +81,8 @@ pub struct GenerateConfig {
     pub stop: Vec<String>,
     /// Whether methods with an adapter favour the input's words.
     pub copying: Copying,
+    /// Weight of the memory's votes on top of a method with an adapter; [`Method::Knn`] has its own.
+    pub votes: Option<f32>,
     /// Fill in the probabilities of [`Token`].
     pub explain: bool,
 }
@@ -195,7 +197,7 @@ impl<'a, S: ByteSource> Generator<'a, S> {
         mut on_text: impl FnMut(usize, &str),
     ) -> Result<Vec<Written>> {
         config.sampling.check()?;
-        self.mixer.check(config.method)?;
+        self.mixer.check(config.method, config.votes)?;
         let copying = self.copying(config)?;
         let limit = self.plm.file.config.context;
         if let Some(p) = prompts.iter().find(|p| p.prompt.len() >= limit) {
@@ -232,7 +234,8 @@ impl<'a, S: ByteSource> Generator<'a, S> {
                             bonuses.push(bias.bonus(reader, lexicon, &texts[*i].said));
                         }
                     }
-                    let how = Mixing { method: config.method, lambdas: &lambdas, bonuses: &bonuses };
+                    let votes = config.votes.unwrap_or(0.0);
+                    let how = Mixing { method: config.method, lambdas: &lambdas, bonuses: &bonuses, votes };
                     let choices = self.mixer.choose(how, contexts, n, &mut samplers, config.explain).await?;
                     for (k, sampler) in samplers.into_iter().enumerate() {
                         texts[active[next.len() + k]].sampler = sampler;

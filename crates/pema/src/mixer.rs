@@ -10,6 +10,7 @@ use crate::adapter::transpose;
 use crate::generate::{Method, Probabilities};
 use crate::knn::{Knn, Vote};
 use crate::sampling::Sampler;
+use crate::schedule::{Schedule, Unrolling};
 use crate::{Adapter, Error, Form, Result};
 
 /// The next token of a sequence.
@@ -27,6 +28,8 @@ pub(crate) struct Mixing<'a> {
     pub(crate) lambdas: &'a [f32],
     /// What is added to the log-probability of some tokens, a row; empty when no row has any.
     pub(crate) bonuses: &'a [Vec<(u32, f32)>],
+    /// Weight of the memory's votes on top of that.
+    pub(crate) votes: f32,
 }
 
 /// Turns f(c) into tokens under a method.
@@ -66,8 +69,14 @@ impl<'a, S: ByteSource> Mixer<'a, S> {
     }
 
     /// Refuses a method whose ingredients are missing.
-    pub(crate) fn check(&self, method: Method) -> Result<()> {
+    pub(crate) fn check(&self, method: Method, votes: Option<f32>) -> Result<()> {
+        if let Some(weight) = votes {
+            Unrolling::new(Schedule::Constant, weight, 0)?; // the range
+        }
         match method {
+            _ if votes.is_some() && self.knn.is_none() => {
+                Err(Error::Needs { method: "votes beside an adapter", needs: "a memory (--memory DIR)" })
+            }
             Method::Knn if self.knn.is_none() => Err(Error::Needs { method: "knn", needs: "a memory (--memory DIR)" }),
             m if m.adapted() && self.adapter.is_none() => {
                 Err(Error::Needs { method: m.name(), needs: "an adapter (--adapter FILE)" })
@@ -89,7 +98,7 @@ impl<'a, S: ByteSource> Mixer<'a, S> {
         samplers: &mut [Sampler],
         explain: bool,
     ) -> Result<Vec<Choice>> {
-        let Mixing { method, lambdas, bonuses } = how;
+        let Mixing { method, lambdas, bonuses, votes } = how;
         let device = &self.plm.device;
         let vocab = self.plm.head.vocab();
         let lm = device.alloc(n * vocab, "logits")?;
@@ -117,6 +126,9 @@ impl<'a, S: ByteSource> Mixer<'a, S> {
         };
         let scores = mixed.as_ref().unwrap_or(&lm);
         self.favour(scores, bonuses)?;
+        if votes > 0.0 && method.adapted() {
+            return self.with_votes(contexts, scores, n, &vec![votes; n], samplers).await;
+        }
         let ids = if greedy { best(device, scores, n, vocab).await? } else { self.sample(scores, n, samplers).await? };
         let mut choices: Vec<Choice> = ids.iter().map(|id| Choice { id: *id, probabilities: None }).collect();
         if explain {
@@ -205,11 +217,12 @@ impl<'a, S: ByteSource> Mixer<'a, S> {
         .collect()
     }
 
-    /// P = lambda P_kNN + (1 - lambda) P_LM on the host: the votes are few, the vocabulary is read once.
+    /// P = lambda P_kNN + (1 - lambda) P, where P is the model's or a mixture's (`scores`, of any sum), on the
+    /// host: the votes are few, the vocabulary is read once.
     async fn with_votes(
         &self,
         contexts: &Buffer,
-        lm: &Buffer,
+        scores: &Buffer,
         n: usize,
         lambdas: &[f32],
         samplers: &mut [Sampler],
@@ -217,8 +230,12 @@ impl<'a, S: ByteSource> Mixer<'a, S> {
         let Some(knn) = self.knn else { return Err(Error::Needs { method: "knn", needs: "a memory (--memory DIR)" }) };
         let (device, vocab) = (&self.plm.device, self.plm.head.vocab());
         let votes = knn.votes(device, contexts, n).await?;
-        let (zeros, logs) = (device.upload(&vec![0.0f32; n], "lambda")?, device.alloc(n * vocab, "log P_LM")?);
-        device.run(&mix::KERNEL, &mix::Params { rows: n as u32, cols: vocab as u32 }, &[lm, lm, &zeros, &logs])?;
+        let (zeros, logs) = (device.upload(&vec![0.0f32; n], "lambda")?, device.alloc(n * vocab, "log P")?);
+        device.run(
+            &mix::KERNEL,
+            &mix::Params { rows: n as u32, cols: vocab as u32 },
+            &[scores, scores, &zeros, &logs],
+        )?;
         let logs = device.read::<f32>(&logs, 0, n * vocab).await?;
         let mut choices = Vec::with_capacity(n);
         for (i, logs) in logs.chunks_exact(vocab).enumerate() {

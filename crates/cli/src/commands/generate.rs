@@ -40,6 +40,7 @@ pub async fn run(global: &Global, args: &GenerateArgs) -> Result<()> {
         sampling,
         stop,
         copying: Copying::default(),
+        votes: None,
         explain: args.explain,
     };
     let inputs = match (&args.prompt, &args.data) {

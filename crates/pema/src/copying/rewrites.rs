@@ -103,7 +103,7 @@ fn select(tallies: &BTreeMap<String, Tally>) -> Rewrites {
         if !(rarely || pair) {
             ways.push((copied, word.clone()));
         }
-        ways.sort_by(|a, b| b.0.cmp(&a.0));
+        ways.sort_by_key(|(n, _)| std::cmp::Reverse(*n));
         rewrites.insert(word.clone(), ways.into_iter().map(|(_, way)| way).collect());
     }
     rewrites
