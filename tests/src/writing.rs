@@ -26,6 +26,7 @@ pub fn config(method: Method) -> GenerateConfig {
         stop: Vec::new(),
         copying: Copying::default(),
         votes: None,
+        beams: None,
         explain: false,
     }
 }

@@ -99,7 +99,9 @@ fn the_loss_of_a_text_is_that_of_the_probabilities_it_was_written_with() {
         let adapter = small::adapter(&plm.file.identity, Form::Residual, 4, 0.5, 3);
         let generator = Generator::new(&plm, Some(&adapter), None).unwrap();
         let setup = setup(&[]);
-        for c in [with(bias(25.0, 30.0, -30.0, 30.0)), with(bias(14.0, 18.0, -14.0, 16.0))] {
+        let [strong, light] = [with(bias(25.0, 30.0, -30.0, 30.0)), with(bias(14.0, 18.0, -14.0, 16.0))];
+        let several = GenerateConfig { beams: Some(3), ..light.clone() };
+        for c in [strong, light, several] {
             for (input, text) in LETTERS.iter().zip(written_for(&LETTERS, &plm, &generator, &c)) {
                 let example = Example { input: (*input).to_owned(), target: text.text.clone(), line: 1 };
                 let ids: Vec<u32> = text.tokens.iter().map(|t| t.id).collect();

@@ -73,11 +73,22 @@ fn a_correction_out_of_all_proportion_is_refused() {
 }
 
 #[test]
+fn a_number_of_versions_that_no_text_can_have_is_refused() {
+    for beams in [0, pema::MOST_BEAMS + 1, usize::MAX] {
+        let mut adapter = small::adapter(&identity(), Form::Residual, 2, 1.0, 1);
+        adapter.meta.beams = beams;
+        let error = adapter_from_bytes("mine", &adapter_to_bytes(&adapter).unwrap()).unwrap_err().to_string();
+        assert!(error.contains("mine") && error.contains("beams"), "{error}");
+    }
+}
+
+#[test]
 fn an_adapter_survives_its_file_with_all_that_travels_with_it() {
     for form in [Form::Residual, Form::Paper] {
         let mut adapter = small::adapter(&identity(), form, 3, 2.0, u64::MAX);
         (adapter.meta.lambda_max, adapter.meta.kappa) = (0.1 + 0.2, f32::MIN_POSITIVE);
         adapter.meta.copying = (form == Form::Paper).then(|| copying(1.25));
+        adapter.meta.beams = if form == Form::Paper { 4 } else { 1 };
         let bytes = adapter_to_bytes(&adapter).unwrap();
         assert_eq!(adapter_from_bytes("a", &bytes).unwrap(), adapter);
     }

@@ -28,6 +28,7 @@ fn the_default_model_writes_what_was_recorded() {
         stop: setup.template.stop_string().map(str::to_owned).into_iter().collect(),
         copying: Copying::default(),
         votes: None,
+        beams: None,
         explain: false,
     };
     let generator = Generator::new(&plm, None, None).unwrap();

@@ -343,6 +343,10 @@ pub struct WithArgs {
     /// Most tokens to write per text
     #[arg(long)]
     pub max_tokens: Option<usize>,
+    /// Versions of a text that are kept while it is written, of which the most probable is the
+    /// result: 1 takes the best token each time. The adapter's own number when not given
+    #[arg(long)]
+    pub beams: Option<usize>,
 }
 
 #[derive(Debug, Args)]

@@ -47,6 +47,8 @@ pub struct AdapterMeta {
     pub method: Method,
     /// What to favour of the input's words, fitted on held-out pairs, where that wrote better.
     pub copying: Option<CopyBias>,
+    /// Versions of a text that are kept while it is written, chosen likewise; 1 takes the best token each time.
+    pub beams: usize,
     /// Seed of initialisation, batches and dropout.
     pub seed: u64,
     /// Name and version of the program.

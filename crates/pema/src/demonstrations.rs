@@ -149,6 +149,7 @@ impl GenerateConfig {
             stop: prompt.template.stop_string().map(str::to_owned).into_iter().collect(),
             copying: Copying::default(),
             votes: None,
+            beams: None,
             explain: false,
         }
     }

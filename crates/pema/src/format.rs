@@ -8,6 +8,7 @@ use pema_plm::Identity;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use crate::adapter::{Adapter, AdapterMeta};
+use crate::beam::MOST_BEAMS;
 use crate::copying::CopyBias;
 use crate::generate::Method;
 use crate::memory::{Keys, Memory, MemoryMeta};
@@ -113,6 +114,7 @@ pub fn adapter_to_bytes(adapter: &Adapter) -> Result<Vec<u8>> {
     if let Some(copying) = &m.copying {
         set("copying", serde_json::to_string(copying).map_err(|e| unwritable(&e))?);
     }
+    set("beams", m.beams.to_string());
     set("seed", m.seed.to_string());
     set("software", m.software.clone());
     serialize(tensors, metadata)
@@ -148,6 +150,13 @@ pub fn adapter_from_bytes(path: &str, bytes: &[u8]) -> Result<Adapter> {
         },
         Err(_) => None,
     };
+    let beams = match file.text("beams") {
+        Ok(_) => file.number("beams")?,
+        Err(_) => 1,
+    };
+    if !(1..=MOST_BEAMS).contains(&beams) {
+        return Err(file.bad(format!("`beams` is {beams}, not 1 to {MOST_BEAMS}")));
+    }
     Ok(Adapter {
         rank,
         form: file.text("form")?.parse()?,
@@ -163,6 +172,7 @@ pub fn adapter_from_bytes(path: &str, bytes: &[u8]) -> Result<Adapter> {
             method,
             prompt: PromptSetup::from_json(&file.text("template")?)?,
             copying,
+            beams,
             seed: file.number("seed")?,
             software: file.text("software").unwrap_or_default(),
             identity,

@@ -7,6 +7,7 @@ use pema_plm::source::ByteSource;
 use pema_plm::tokenizer::Decoder;
 use serde::{Deserialize, Serialize};
 
+use crate::beam::MOST_BEAMS;
 use crate::copying::{CopyBias, Lexicon, Reader};
 use crate::decode::Batch;
 use crate::knn::Knn;
@@ -83,6 +84,9 @@ pub struct GenerateConfig {
     pub copying: Copying,
     /// Weight of the memory's votes on top of a method with an adapter; [`Method::Knn`] has its own.
     pub votes: Option<f32>,
+    /// Versions of a text that are kept while it is written, of which the most probable is the result; 1
+    /// takes the best token each time, as sampling and the memory's votes always do. The adapter's own number when `None`, 1 without an adapter.
+    pub beams: Option<usize>,
     /// Fill in the probabilities of [`Token`].
     pub explain: bool,
 }
@@ -145,12 +149,16 @@ pub struct Generator<'a, S> {
 }
 
 /// Texts written in step.
-const BATCH: usize = 32;
+pub(crate) const BATCH: usize = 32;
 
 impl<'a, S: ByteSource> Generator<'a, S> {
     /// Uploads the adapter.
     pub fn new(plm: &'a Plm<S>, adapter: Option<&'a Adapter>, knn: Option<&'a Knn>) -> Result<Generator<'a, S>> {
         Ok(Generator { plm, mixer: Mixer::new(plm, adapter, knn)?, adapter, lexicon: OnceCell::new() })
+    }
+
+    pub(crate) fn mixer(&self) -> &Mixer<'a, S> {
+        &self.mixer
     }
 
     /// The model it writes with.
@@ -202,6 +210,10 @@ impl<'a, S: ByteSource> Generator<'a, S> {
         let limit = self.plm.file.config.context;
         if let Some(p) = prompts.iter().find(|p| p.prompt.len() >= limit) {
             return Err(pema_plm::Error::TooLong { tokens: p.prompt.len() + 1, context: limit }.into());
+        }
+        match self.beams(config)? {
+            0 | 1 => {}
+            beams => return self.search(prompts, config, beams, on_text).await,
         }
         let prefix = shared_prefix(prompts.iter().map(|p| p.prompt.as_slice()));
         let room = |p: &Encoded| config.max_tokens.min(limit - p.prompt.len());
@@ -272,7 +284,25 @@ impl<'a, S: ByteSource> Generator<'a, S> {
         Ok(written)
     }
 
-    fn begin(&self, prompt: &Encoded, config: &GenerateConfig, index: u64, room: usize) -> Result<Text> {
+    /// How many versions of a text are kept.
+    fn beams(&self, config: &GenerateConfig) -> Result<usize> {
+        let asked = |a: &&Adapter| config.method.adapted() || config.method == a.meta.method;
+        let own = self.adapter.filter(asked).map_or(1, |a| a.meta.beams);
+        let beams = config.beams.unwrap_or(own);
+        if !(1..=MOST_BEAMS).contains(&beams) {
+            let (value, range) = (beams.to_string(), format!("1 to {MOST_BEAMS}"));
+            return Err(Error::BadSetting { setting: "beams", value, range });
+        }
+        let votes = config.method == Method::Knn || config.votes.is_some();
+        let single = votes || !Sampler::new(config.sampling).is_greedy();
+        if single && config.beams.is_some_and(|beams| beams > 1) {
+            let (value, range) = (beams.to_string(), "1 when tokens are drawn or a memory votes".to_owned());
+            return Err(Error::BadSetting { setting: "beams", value, range });
+        }
+        Ok(if single { 1 } else { beams })
+    }
+
+    pub(crate) fn begin(&self, prompt: &Encoded, config: &GenerateConfig, index: u64, room: usize) -> Result<Text> {
         let unrolling = self.unrolling(prompt.input_tokens, config)?;
         Ok(Text {
             unrolling,
@@ -305,7 +335,8 @@ impl<'a, S: ByteSource> Generator<'a, S> {
 }
 
 /// A text being written.
-struct Text {
+#[derive(Debug, Clone)]
+pub(crate) struct Text {
     unrolling: Unrolling,
     sampler: Sampler,
     decoder: Decoder,
@@ -319,12 +350,28 @@ struct Text {
 }
 
 impl Text {
-    fn lambda(&self) -> f32 {
+    /// What there is of it.
+    pub(crate) fn written(&self) -> &Written {
+        &self.written
+    }
+
+    /// Whether it ended, or there is no more room.
+    pub(crate) fn finished(&self) -> bool {
+        self.finished
+    }
+
+    /// The whole text, what stop strings hold back included.
+    pub(crate) fn said(&self) -> &str {
+        &self.said
+    }
+
+    /// Weight of the adapter at the next token.
+    pub(crate) fn lambda(&self) -> f32 {
         self.unrolling.lambda(self.written.tokens.len())
     }
 
     /// Takes the next token; returns the text that is certain now.
-    fn push<S: ByteSource>(&mut self, plm: &Plm<S>, choice: Choice) -> String {
+    pub(crate) fn push<S: ByteSource>(&mut self, plm: &Plm<S>, choice: Choice) -> String {
         let tokenizer = &plm.file.tokenizer;
         let ended = tokenizer.eos_ids().contains(&choice.id);
         let text = if ended { String::new() } else { self.decoder.push(choice.id).unwrap_or_default() };
@@ -340,7 +387,7 @@ impl Text {
     }
 
     /// What was held back, and the finished text.
-    fn end(mut self) -> (String, Written) {
+    pub(crate) fn end(mut self) -> (String, Written) {
         let mut rest = String::new();
         if !self.stop.stopped() {
             rest = self.stop.push(&self.decoder.finish().unwrap_or_default());

@@ -20,6 +20,8 @@ pub struct Mix {
     pub lambda: f32,
     /// Whether words of the input are favoured.
     pub copying: bool,
+    /// Versions of a text that are kept while it is written.
+    pub beams: usize,
 }
 
 /// What a way of writing wrote.
@@ -40,7 +42,7 @@ pub struct Tried {
 pub struct Verdict {
     /// The way that wrote best.
     pub chosen: Mix,
-    /// chrF2 that the best way with the adapter gains over the model alone, same prompt.
+    /// chrF2 that the best way with the adapter gains over the best of the model alone, same prompt.
     pub gain: Interval,
     /// Held-out pairs it was judged on.
     pub pairs: usize,
@@ -80,7 +82,7 @@ const SAME: f32 = 0.15;
 
 impl Mix {
     /// The model alone.
-    pub const BASE: Mix = Mix { method: Method::Base, lambda: 0.0, copying: false };
+    pub const BASE: Mix = Mix { method: Method::Base, lambda: 0.0, copying: false, beams: 1 };
 
     /// Ways worth trying beside the model alone: the adapter with the weights of the lowest held-out loss,
     /// with half, and in full.
@@ -92,7 +94,7 @@ impl Mix {
         {
             for lambda in lambdas {
                 if !all.iter().any(|other| other.method == method && (other.lambda - lambda).abs() < SAME) {
-                    all.push(Mix { method, lambda, copying: false });
+                    all.push(Mix { method, lambda, copying: false, beams: 1 });
                 }
             }
         }
@@ -105,12 +107,13 @@ impl Mix {
         Unrolling { schedule, lambda_max: self.lambda, length: input_tokens as usize }.lambda(position as usize)
     }
 
-    /// Greedy decoding in this way.
+    /// Writing in this way, without copying.
     pub fn config(&self, prompt: &PromptSetup, max_tokens: usize) -> GenerateConfig {
         let lambda_max = self.method.adapted().then_some(self.lambda);
         // A correction is the caller's to add; the adapter's own is that of an earlier choice.
         let copying = Copying::Off;
-        GenerateConfig { lambda_max, copying, ..GenerateConfig::greedy(self.method, prompt, max_tokens) }
+        let beams = Some(self.beams);
+        GenerateConfig { lambda_max, copying, beams, ..GenerateConfig::greedy(self.method, prompt, max_tokens) }
     }
 }
 
@@ -126,13 +129,21 @@ impl Tried {
     }
 }
 
-/// Chooses among ways that were tried, the model alone being the first of them. `trained_on` examples.
+/// Chooses among ways that were tried, the model alone among them. `trained_on` examples.
 ///
 /// # Errors
 /// [`Error::UnevenScoring`](crate::Error::UnevenScoring) when texts are missing or nothing was tried.
 pub fn decide(tried: &[Tried], inputs: &[String], references: &[String], trained_on: usize) -> Result<Verdict> {
-    let none: [String; 0] = [];
-    let base = tried.iter().find(|t| t.mix == Mix::BASE).map_or(&none[..], |t| &t.texts);
+    let mut alone: Option<(&Tried, f64)> = None;
+    for way in tried.iter().filter(|t| t.mix.method == Method::Base) {
+        let value = chrf(&way.texts, references)?.value;
+        if alone.is_none_or(|(_, b)| value > b) {
+            alone = Some((way, value));
+        }
+    }
+    let missing = || crate::Error::UnevenScoring { hypotheses: tried.len(), references: references.len() };
+    let (alone, _) = alone.ok_or_else(missing)?;
+    let base = &alone.texts[..];
     // Ways that gain come first, whatever the loss says of the others.
     let mut best: Option<(&Tried, Interval, (bool, f64))> = None;
     for way in tried.iter().filter(|t| t.mix.method.adapted()) {
@@ -142,16 +153,14 @@ pub fn decide(tried: &[Tried], inputs: &[String], references: &[String], trained
             best = Some((way, gain, rank));
         }
     }
-    let Some((best, gain, _)) = best else {
-        return Err(crate::Error::UnevenScoring { hypotheses: tried.len(), references: references.len() });
-    };
+    let (best, gain, _) = best.ok_or_else(missing)?;
     // An adapter whose held-out loss was chosen the lowest has earned the benefit of the doubt: a loss
     // within half a standard error is chance, and the interval is four standard errors wide.
     let (chosen, copying, reason) = match gain.value > 0.0 || gain.value > (gain.low - gain.high) / 8.0 {
         true => (best.mix, best.bias.clone(), None),
         false => {
             let [before, after] = [faults(inputs, base, references)?, faults(inputs, &best.texts, references)?];
-            (Mix::BASE, None, Some(reason(&before, &after, trained_on)))
+            (alone.mix, None, Some(reason(&before, &after, trained_on)))
         }
     };
     Ok(Verdict { chosen, gain, pairs: references.len(), reason, copying })
@@ -177,6 +186,7 @@ impl Verdict {
         let m = &mut adapter.meta;
         m.method = self.chosen.method;
         m.copying = self.copying.clone();
+        m.beams = self.chosen.beams;
         match self.chosen.method {
             Method::Pema => (m.lambda_constant, m.schedule) = (self.chosen.lambda, Schedule::Constant),
             Method::PemaGu => (m.lambda_max, m.schedule) = (self.chosen.lambda, Schedule::Paper),
@@ -195,6 +205,8 @@ impl std::fmt::Display for Verdict {
             _ => format!("lambda {}", self.chosen.lambda),
         };
         let way = if self.chosen.copying { way + ", favouring words of the input" } else { way };
+        let way =
+            if self.chosen.beams > 1 { format!("{way}, the best of {} versions", self.chosen.beams) } else { way };
         match self.reason {
             None if g.above(0.0) => write!(f, "the adapter helps ({range}); it will be used with {way}"),
             None if g.value <= 0.0 => {
@@ -244,7 +256,7 @@ mod tests {
         let inputs = texts(&["anna pays 24 now", "bob sells apples", "cara reads books", "dan eats soup"]);
         let wanted = texts(&["Anna pays 24 now.", "Bob sells apples.", "Cara reads books.", "Dan eats soup."]);
         let base = texts(&["anna pays 24 now", "bob sells apples", "cara reads books", "dan eats soup"]);
-        let pema = Mix { method: Method::Pema, lambda: 0.8, copying: false };
+        let pema = Mix { method: Method::Pema, lambda: 0.8, copying: false, beams: 1 };
         let way = |mix, texts| Tried { mix, texts, nll: 1.0, bias: None };
         let tried = [way(Mix::BASE, base), way(pema, texts(adapted))];
         decide(&tried, &inputs, &wanted, trained_on).unwrap()
@@ -275,7 +287,7 @@ mod tests {
         let wanted = texts(&["Anna pays 24 now.", "Bob sells apples.", "Cara reads books.", "Dan eats soup."]);
         let base = texts(&["anna pays", "bob sells", "cara reads", "dan eats"]);
         let way = |lambda, texts: &[String], nll| {
-            let mix = Mix { method: Method::Pema, lambda, copying: false };
+            let mix = Mix { method: Method::Pema, lambda, copying: false, beams: 1 };
             Tried { mix, texts: texts.to_vec(), nll, bias: None }
         };
         let chosen = |ways: [Tried; 2]| {
@@ -296,6 +308,24 @@ mod tests {
             .method,
             Method::Base
         );
+    }
+
+    #[test]
+    fn the_model_alone_is_compared_at_its_best() {
+        let wanted = texts(&["Anna pays 24 now.", "Bob sells apples.", "Cara reads books.", "Dan eats soup."]);
+        let poor = texts(&["anna pays", "bob sells", "cara reads", "dan eats"]);
+        let better = texts(&["anna pays 24 now", "bob sells apples", "cara reads", "dan eats"]);
+        let way = |method, beams, texts: &[String]| {
+            let mix = Mix { method, lambda: 0.5, copying: false, beams };
+            Tried { mix, texts: texts.to_vec(), nll: 1.0, bias: None }
+        };
+        let tried = [way(Method::Base, 1, &poor), way(Method::Base, 4, &wanted), way(Method::Pema, 4, &better)];
+        let verdict = decide(&tried, &poor, &wanted, 400).unwrap();
+        assert_eq!((verdict.chosen.method, verdict.chosen.beams), (Method::Base, 4));
+        let tried = [way(Method::Base, 1, &poor), way(Method::Base, 4, &better), way(Method::Pema, 4, &wanted)];
+        let verdict = decide(&tried, &poor, &wanted, 400).unwrap();
+        assert_eq!((verdict.chosen.method, verdict.chosen.beams), (Method::Pema, 4));
+        assert!(verdict.to_string().contains("best of 4 versions"), "{verdict}");
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! [`Evaluator`] says whether it helped. It knows no DOM, no terminal and no clock.
 
 mod adapter;
+mod beam;
 mod build;
 mod copying;
 pub mod dataset;
@@ -37,6 +38,7 @@ mod training_log;
 mod tune;
 
 pub use adapter::{Adapter, AdapterMeta, Form};
+pub use beam::MOST_BEAMS;
 pub use build::{BuildConfig, BuildProgress, Builder};
 pub use copying::{CopyBias, fit_copying};
 pub use demonstrations::{DemoSet, Shots, choose_demonstrations, enough_tokens};

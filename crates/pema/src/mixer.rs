@@ -49,6 +49,21 @@ struct OnDevice {
     mt: Buffer,
 }
 
+/// What is said of every next token, `[n, V]` each.
+#[derive(Debug)]
+struct Scores {
+    lm: Buffer,
+    pema: Option<Buffer>,
+    /// Log-probabilities of the mixture, up to a constant a row; none where it is the model's own.
+    mixed: Option<Buffer>,
+}
+
+impl Scores {
+    fn scores(&self) -> &Buffer {
+        self.mixed.as_ref().unwrap_or(&self.lm)
+    }
+}
+
 /// Candidates that sampling draws from: the most probable tokens.
 const CANDIDATES: usize = top_k::MAX_K;
 
@@ -98,23 +113,70 @@ impl<'a, S: ByteSource> Mixer<'a, S> {
         samplers: &mut [Sampler],
         explain: bool,
     ) -> Result<Vec<Choice>> {
-        let Mixing { method, lambdas, bonuses, votes } = how;
         let device = &self.plm.device;
         let vocab = self.plm.head.vocab();
+        if how.method == Method::Knn && (explain || how.lambdas.iter().any(|l| *l != 0.0)) {
+            let lm = device.alloc(n * vocab, "logits")?;
+            self.plm.head.logits(device, contexts, 0, n, &lm)?;
+            return self.with_votes(contexts, &lm, n, how.lambdas, samplers).await;
+        }
+        let greedy = samplers.iter().all(Sampler::is_greedy);
+        let all = self.scores(how, contexts, n, explain, explain || !greedy)?;
+        let scores = all.scores();
+        if how.votes > 0.0 && how.method.adapted() {
+            return self.with_votes(contexts, scores, n, &vec![how.votes; n], samplers).await;
+        }
+        let ids = if greedy { best(device, scores, n, vocab).await? } else { self.sample(scores, n, samplers).await? };
+        if explain {
+            let told = self.explain(&all, &ids).await?;
+            return Ok(ids.iter().zip(told).map(|(id, p)| Choice { id: *id, probabilities: Some(p) }).collect());
+        }
+        Ok(ids.iter().map(|id| Choice { id: *id, probabilities: None }).collect())
+    }
+
+    /// The `k` most probable tokens of each of `n` rows with their log-probabilities, best first.
+    pub(crate) async fn candidates(
+        &self,
+        how: Mixing<'_>,
+        contexts: &Buffer,
+        n: usize,
+        k: usize,
+    ) -> Result<Vec<Vec<(u32, f32)>>> {
+        let (device, vocab) = (&self.plm.device, self.plm.head.vocab());
+        let all = self.scores(how, contexts, n, false, false)?;
+        // Normalised: a mixture that was corrected, and the model's logits, are not.
+        let (zeros, logs) = (device.upload(&vec![0.0f32; n], "lambda")?, device.alloc(n * vocab, "log P")?);
+        let p = mix::Params { rows: n as u32, cols: vocab as u32 };
+        device.run(&mix::KERNEL, &p, &[all.scores(), all.scores(), &zeros, &logs])?;
+        self.top(&logs, n, k).await
+    }
+
+    /// What model, adapter and mixture say of given next tokens, one for each of `n` rows.
+    pub(crate) async fn probabilities(
+        &self,
+        how: Mixing<'_>,
+        contexts: &Buffer,
+        ids: &[u32],
+    ) -> Result<Vec<Probabilities>> {
+        let all = self.scores(how, contexts, ids.len(), true, true)?;
+        self.explain(&all, ids).await
+    }
+
+    /// Model, adapter and mixture. The adapter is skipped when lambda has reached 0, unless its opinion was
+    /// `asked` for; without it the mixture is left out unless it is `wanted`: the largest logit is the most
+    /// probable token.
+    fn scores(&self, how: Mixing<'_>, contexts: &Buffer, n: usize, asked: bool, wanted: bool) -> Result<Scores> {
+        let Mixing { method, lambdas, bonuses, .. } = how;
+        let (device, vocab) = (&self.plm.device, self.plm.head.vocab());
         let lm = device.alloc(n * vocab, "logits")?;
         self.plm.head.logits(device, contexts, 0, n, &lm)?;
-        // When lambda has reached 0 the adapter has no say and is skipped, unless its opinion was asked for.
-        let silent = !explain && lambdas.iter().all(|l| *l == 0.0);
-        if method == Method::Knn && !silent {
-            return self.with_votes(contexts, &lm, n, lambdas, samplers).await;
-        }
+        let silent = !asked && lambdas.iter().all(|l| *l == 0.0);
         let pema = match (&self.adapter, method.adapted() && !silent) {
             (Some(adapter), true) => Some(self.adapted_logits(adapter, contexts, &lm, n)?),
             _ => None,
         };
-        let greedy = samplers.iter().all(Sampler::is_greedy);
         let mixed = match &pema {
-            None if greedy && !explain => None, // the largest logit is the most probable token
+            None if !wanted => None,
             other => {
                 let zeros = vec![0.0f32; n];
                 let lambda = device.upload(if other.is_some() { lambdas } else { &zeros }, "lambda")?;
@@ -124,27 +186,20 @@ impl<'a, S: ByteSource> Mixer<'a, S> {
                 Some(out)
             }
         };
-        let scores = mixed.as_ref().unwrap_or(&lm);
-        self.favour(scores, bonuses)?;
-        if votes > 0.0 && method.adapted() {
-            return self.with_votes(contexts, scores, n, &vec![votes; n], samplers).await;
-        }
-        let ids = if greedy { best(device, scores, n, vocab).await? } else { self.sample(scores, n, samplers).await? };
-        let mut choices: Vec<Choice> = ids.iter().map(|id| Choice { id: *id, probabilities: None }).collect();
-        if explain {
-            let lm_nll = self.nll(&lm, &ids).await?;
-            let pema_nll = match &pema {
-                Some(pema) => self.nll(pema, &ids).await?,
-                None => lm_nll.clone(),
-            };
-            let mix_nll = self.nll(scores, &ids).await?;
-            for (i, choice) in choices.iter_mut().enumerate() {
-                let (lm, pema) = ((-lm_nll[i]).exp(), (-pema_nll[i]).exp());
-                let mix = (-mix_nll[i]).exp();
-                choice.probabilities = Some(Probabilities { lm, pema, mix });
-            }
-        }
-        Ok(choices)
+        let all = Scores { lm, pema, mixed };
+        self.favour(all.scores(), bonuses)?;
+        Ok(all)
+    }
+
+    async fn explain(&self, all: &Scores, ids: &[u32]) -> Result<Vec<Probabilities>> {
+        let lm = self.nll(&all.lm, ids).await?;
+        let pema = match &all.pema {
+            Some(pema) => self.nll(pema, ids).await?,
+            None => lm.clone(),
+        };
+        let mix = self.nll(all.scores(), ids).await?;
+        let of = |i: usize| Probabilities { lm: (-lm[i]).exp(), pema: (-pema[i]).exp(), mix: (-mix[i]).exp() };
+        Ok((0..ids.len()).map(of).collect())
     }
 
     /// Adds the bonuses of some tokens to the scores. What follows normalises them again, where it must.
@@ -202,19 +257,21 @@ impl<'a, S: ByteSource> Mixer<'a, S> {
     }
 
     async fn sample(&self, scores: &Buffer, n: usize, samplers: &mut [Sampler]) -> Result<Vec<u32>> {
+        let rows = self.top(scores, n, CANDIDATES).await?;
+        rows.iter().zip(samplers).map(|(candidates, sampler)| pick(sampler, candidates)).collect()
+    }
+
+    /// The `k` tokens of the highest scores a row, best first.
+    async fn top(&self, scores: &Buffer, n: usize, k: usize) -> Result<Vec<Vec<(u32, f32)>>> {
         let (device, vocab) = (&self.plm.device, self.plm.head.vocab());
-        let k = CANDIDATES.min(vocab);
+        let k = k.min(vocab);
         let (ids, values) = (device.alloc(n * k, "ids")?, device.alloc(n * k, "values")?);
         let p = top_k::Params { rows: n as u32, cols: vocab as u32, k: k as u32 };
         device.run(&top_k::KERNEL, &p, &[scores, &ids, &values])?;
         let ids = device.read::<u32>(&ids, 0, n * k).await?;
         let values = device.read::<f32>(&values, 0, n * k).await?;
-        let rows = ids.chunks_exact(k).zip(values.chunks_exact(k)).zip(samplers);
-        rows.map(|((ids, values), sampler)| {
-            let candidates: Vec<(u32, f32)> = ids.iter().copied().zip(values.iter().copied()).collect();
-            pick(sampler, &candidates)
-        })
-        .collect()
+        let rows = ids.chunks_exact(k).zip(values.chunks_exact(k));
+        Ok(rows.map(|(ids, values)| ids.iter().copied().zip(values.iter().copied()).collect()).collect())
     }
 
     /// P = lambda P_kNN + (1 - lambda) P, where P is the model's or a mixture's (`scores`, of any sum), on the

@@ -158,9 +158,12 @@ pub async fn tune<S: ByteSource>(
 
 /// Ways that are tried once more without copying.
 const FINALISTS: usize = 2;
+/// Versions of a text in the last round.
+const BEAMS: usize = 4;
 
-/// Writes the held-out pairs by the model alone and in every way worth trying with words of the input
-/// favoured, then in the best of them without.
+/// Writes the held-out pairs, one token after the other: by the model alone, in every way worth trying with
+/// words of the input favoured, and in the best of these without. Then once more by the model alone and in
+/// the best way of all, keeping several versions of every text.
 async fn check<S: ByteSource>(
     plm: &Plm<S>,
     training: &Dataset,
@@ -171,7 +174,7 @@ async fn check<S: ByteSource>(
 ) -> Result<Vec<Tried>> {
     let pairs = held.checked;
     let ways = Mix::worth_trying(adapter);
-    let of = (1 + ways.len() + FINALISTS.min(ways.len())) * pairs.examples.len();
+    let of = (1 + ways.len() + FINALISTS.min(ways.len()) + 2) * pairs.examples.len();
     let max_tokens = enough_tokens(plm, &pairs.examples)?;
     let evaluator = Evaluator::new(plm, pairs, prompt, Some(adapter), None).await?;
     let mut bias = CopyBias::unfitted(&training.examples);
@@ -196,22 +199,30 @@ async fn check<S: ByteSource>(
         let done = tried.len() * pairs.examples.len();
         let told = |now: usize| on(TuneProgress::Check { mix, done: done + now, of });
         tried.push(Tried { mix, texts: evaluator.texts(&config, told).await?, nll, bias: correction });
-        if left.is_empty() && mix.copying {
-            left.extend(finalists(&tried, &pairs.examples)?);
+        if left.is_empty() && mix.beams == 1 {
+            let ranked = ranked(&tried, &pairs.examples)?;
+            let plain = ranked.iter().take(FINALISTS).map(|mix| Mix { copying: false, ..*mix });
+            match mix.copying {
+                true => left.extend(plain),
+                false => {
+                    let last = std::iter::once(Mix::BASE).chain(ranked.first().copied());
+                    left.extend(last.map(|mix| Mix { beams: BEAMS, ..mix }));
+                }
+            }
         }
     }
     Ok(tried)
 }
 
-/// The ways with the adapter that wrote best, without copying.
-fn finalists(tried: &[Tried], pairs: &[Example]) -> Result<Vec<Mix>> {
+/// The ways with the adapter, best first.
+fn ranked(tried: &[Tried], pairs: &[Example]) -> Result<Vec<Mix>> {
     let targets: Vec<&str> = pairs.iter().map(|e| e.target.as_str()).collect();
     let mut scored = Vec::new();
     for way in tried.iter().filter(|t| t.mix.method.adapted()) {
         scored.push((way.score(&targets)?, way.mix));
     }
     scored.sort_by(|a, b| b.0.total_cmp(&a.0));
-    Ok(scored.into_iter().take(FINALISTS).map(|(_, mix)| Mix { copying: false, ..mix }).collect())
+    Ok(scored.into_iter().map(|(_, mix)| mix).collect())
 }
 
 /// The held-out pairs as the check needs them.

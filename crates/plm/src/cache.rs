@@ -2,6 +2,7 @@
 //! a region for each sequence.
 
 use pema_device::{Buffer, Device};
+use pema_kernels::copy_rows;
 
 use crate::model_file::ModelConfig;
 use crate::{Error, Result};
@@ -10,6 +11,8 @@ use crate::{Error, Result};
 #[derive(Debug)]
 pub struct KvCache {
     pub(crate) layers: Vec<[Buffer; 2]>,
+    /// Values of a row.
+    cols: usize,
     rows: usize,
     context: usize,
     prefix: usize,
@@ -33,12 +36,13 @@ pub(crate) struct Slot {
 impl KvCache {
     /// Room for `rows` tokens in all: prefix and sequences together.
     pub fn new(device: &Device, config: &ModelConfig, rows: usize) -> Result<KvCache> {
-        let words = rows * config.kv_heads * config.head_dim;
+        let cols = config.kv_heads * config.head_dim;
+        let words = rows * cols;
         let mut layers = Vec::with_capacity(config.layers);
         for _ in 0..config.layers {
             layers.push([device.alloc(words, "key cache")?, device.alloc(words, "value cache")?]);
         }
-        Ok(KvCache { layers, rows, context: config.context, prefix: 0, sequences: Vec::new() })
+        Ok(KvCache { layers, cols, rows, context: config.context, prefix: 0, sequences: Vec::new() })
     }
 
     /// Tokens of the shared prefix.
@@ -61,6 +65,40 @@ impl KvCache {
         let start = self.rows - self.free();
         self.sequences.push(Sequence { start, len: 0, capacity });
         Ok(self.sequences.len() - 1)
+    }
+
+    /// Makes sequences what others are: of each pair `(from, to)`, `to` then holds what `from` held before
+    /// the call. Errors when the region of `to` is too small or there is no such sequence.
+    pub fn copy_sequences(&mut self, device: &Device, pairs: &[(usize, usize)]) -> Result<()> {
+        let before = self.sequences.clone();
+        let (mut from, mut to) = (Vec::new(), Vec::new());
+        for (source, target) in pairs {
+            let (context, full) = (self.context, self.rows);
+            let none = Error::TooLong { tokens: full + 1, context };
+            let (Some(source), Some(target)) = (before.get(*source), self.sequences.get_mut(*target)) else {
+                return Err(none);
+            };
+            if source.len > target.capacity {
+                return Err(Error::TooLong { tokens: source.len, context: target.capacity });
+            }
+            target.len = source.len;
+            from.extend((source.start..source.start + source.len).map(|row| row as u32));
+            to.extend((target.start..target.start + source.len).map(|row| row as u32));
+        }
+        let n = from.len();
+        if n == 0 {
+            return Ok(());
+        }
+        // By way of a buffer of their own, since a target may be the source of another.
+        let between = device.alloc(n * self.cols, "moving rows")?;
+        let numbers = device.upload(&(0..n as u32).collect::<Vec<_>>(), "numbers")?;
+        let (from, to) = (device.upload(&from, "from rows")?, device.upload(&to, "to rows")?);
+        let p = copy_rows::Params { rows: n as u32, cols: self.cols as u32 };
+        for part in self.layers.iter().flatten() {
+            device.run(&copy_rows::KERNEL, &p, &[&from, &numbers, part, &between])?;
+            device.run(&copy_rows::KERNEL, &p, &[&numbers, &to, &between, part])?;
+        }
+        Ok(())
     }
 
     /// Forgets the sequences and keeps the prefix.

@@ -48,6 +48,7 @@ pub(crate) async fn evaluate(e: &mut Engine, id: RequestId, limit: usize) -> Res
             stop: prompt.template.stop_string().map(str::to_owned).into_iter().collect(),
             copying: Copying::default(),
             votes: None,
+            beams: None,
             explain: false,
         };
         let before = (done.len() * pairs) as u32;

@@ -33,6 +33,7 @@ pub async fn run(global: &Global, args: &EvalArgs) -> Result<()> {
         let config = GenerateConfig {
             lambda_max: args.with.lambda_max,
             schedule: args.with.schedule,
+            beams: args.with.beams.filter(|_| *method != Method::Knn),
             ..GenerateConfig::greedy(*method, prompt, max_tokens)
         };
         evaluations.push(measure(global, &mut evaluator, &config).await?);

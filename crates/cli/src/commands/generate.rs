@@ -41,6 +41,7 @@ pub async fn run(global: &Global, args: &GenerateArgs) -> Result<()> {
         stop,
         copying: Copying::default(),
         votes: None,
+        beams: args.with.beams,
         explain: args.explain,
     };
     let inputs = match (&args.prompt, &args.data) {

@@ -117,7 +117,7 @@ pub fn report(tuned: &Tuned, held_out: &Dataset, seconds: f64) -> Result<Value> 
         let kept = held_out.examples.iter().filter(|e| !tuned.left_out[1].contains(&e.line));
         let targets: Vec<&str> = kept.take(way.texts.len()).map(|e| e.target.as_str()).collect();
         tried.push(json!({
-            "method": way.mix.method.name(), "lambda": way.mix.lambda, "copying": way.mix.copying,
+            "method": way.mix.method.name(), "lambda": way.mix.lambda, "copying": way.mix.copying, "beams": way.mix.beams,
             "nll": way.nll, "chrf": chrf(&way.texts, &targets)?.value, "bleu": bleu(&way.texts, &targets)?.value,
         }));
     }
@@ -158,7 +158,8 @@ impl Phase {
             }
             TuneProgress::Check { mix, done, of } => {
                 let copying = if mix.copying { ", copying" } else { "" };
-                ("checking", *done, *of, format!("{} with weight {}{copying}", mix.method.name(), mix.lambda))
+                let beams = if mix.beams > 1 { ", several versions" } else { "" };
+                ("checking", *done, *of, format!("{} with weight {}{copying}{beams}", mix.method.name(), mix.lambda))
             }
         };
         if self.title != title {

@@ -101,7 +101,7 @@ pub async fn fit_copying<S: ByteSource>(
 ) -> Result<Option<CopyBias>> {
     let meta = &adapter.meta;
     let lambda = if meta.method == Method::PemaGu { meta.lambda_max } else { meta.lambda_constant };
-    let mix = Mix { method: meta.method, lambda, copying: true };
+    let mix = Mix { method: meta.method, lambda, copying: true, beams: meta.beams };
     let inputs: Vec<String> = held_out.iter().map(|e| e.input.clone()).collect();
     let mut bias = CopyBias::unfitted(training);
     let generator = Generator::new(plm, Some(adapter), None)?;

@@ -240,6 +240,7 @@ impl<'a> Trainer<'a> {
             method: Method::of(schedule),
             schedule,
             copying: None,
+            beams: 1,
             seed: self.config.seed,
             software: software.to_owned(),
         };

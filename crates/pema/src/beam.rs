@@ -1,0 +1,220 @@
+//! Beam search: several versions of a text grow side by side, and the most probable finished one is kept.
+//!
+//! What is favoured only shows its worth over whole texts: a version that begins with the likeliest word
+//! and then has to leave half of the input out is less probable in the end than one that begins with the
+//! second likeliest. Taking the best token each time never finds that one.
+
+use pema_device::Buffer;
+use pema_plm::source::ByteSource;
+
+use crate::Result;
+use crate::copying::Reader;
+use crate::decode::Batch;
+use crate::generate::{BATCH, GenerateConfig, Generator, Text, Written};
+use crate::mixer::{Choice, Mixing};
+use crate::prompt::{Encoded, shared_prefix};
+
+/// Most versions of one text.
+pub const MOST_BEAMS: usize = 16;
+/// Versions are compared by log P / tokens^this: 0 prefers short texts, 1 compares the mean token.
+const LENGTH: f64 = 1.0;
+
+#[derive(Clone)]
+struct Version {
+    text: Text,
+    /// Its sequence in the batch.
+    sequence: usize,
+    /// log P of its tokens.
+    score: f64,
+}
+
+impl Version {
+    fn rank(&self) -> (bool, f64) {
+        let tokens = self.text.written().tokens.len().max(1) as f64;
+        (self.text.written().ended, self.score / tokens.powf(LENGTH))
+    }
+}
+
+/// The versions of one text.
+struct Search {
+    beams: usize,
+    /// Its first sequence; it has one for every beam.
+    first: usize,
+    live: Vec<Version>,
+    /// Finished ones, best first, at most as many as beams.
+    done: Vec<Version>,
+    reader: Option<Reader>,
+}
+
+impl<S: ByteSource> Generator<'_, S> {
+    /// Writes a text for every prompt as [`Generator::write`] does, `on_text` hearing of whole texts.
+    pub(crate) async fn search(
+        &self,
+        prompts: &[Encoded],
+        config: &GenerateConfig,
+        beams: usize,
+        mut on_text: impl FnMut(usize, &str),
+    ) -> Result<Vec<Written>> {
+        let copying = self.copying(config)?;
+        let limit = self.plm().file.config.context;
+        let room = |p: &Encoded| config.max_tokens.min(limit - p.prompt.len());
+        let prefix = shared_prefix(prompts.iter().map(|p| p.prompt.as_slice()));
+        let head = prompts.first().map_or(&[][..], |p| &p.prompt[..prefix]);
+        let at_once = (BATCH / beams).max(1);
+        let rows = |p: &Encoded| beams * (p.prompt.len() - prefix + room(p));
+        let most = prompts.chunks(at_once).map(|c| c.iter().map(rows).sum()).max();
+        let mut batch = Batch::new(self.plm(), head, most.unwrap_or(0))?;
+        let mut written = Vec::new();
+        for chunk in prompts.chunks(at_once) {
+            let mut searches = Vec::new();
+            for (i, prompt) in chunk.iter().enumerate() {
+                let text = self.begin(prompt, config, 0, room(prompt))?;
+                let first = i * beams;
+                let version = Version { text, sequence: first, score: 0.0 };
+                let (live, done) =
+                    if version.text.finished() { (vec![], vec![version]) } else { (vec![version], vec![]) };
+                let reader = copying.map(|(bias, _)| Reader::new(&prompt.input, bias));
+                searches.push(Search { beams, first, live, done, reader });
+            }
+            let ids: Vec<&[u32]> = chunk.iter().map(|p| p.prompt.as_slice()).collect();
+            let rooms: Vec<usize> = chunk.iter().map(room).collect();
+            let mut parts = batch.start_versions(&ids, &rooms, beams)?;
+            while searches.iter().any(|s| !s.live.is_empty()) {
+                let found = self.ask(&searches, &parts, config, 2 * beams).await?;
+                let (mut found, mut copies) = (found.into_iter(), Vec::new());
+                for search in &mut searches {
+                    let of: Vec<_> = found.by_ref().take(search.live.len()).collect();
+                    copies.extend(search.extend(
+                        |version, id| _ = version.text.push(self.plm(), Choice { id, probabilities: None }),
+                        &of,
+                    ));
+                }
+                batch.copy(&copies)?;
+                let versions = || searches.iter().flat_map(|s| &s.live);
+                let sequences: Vec<usize> = versions().map(|v| v.sequence).collect();
+                let last: Vec<u32> = versions().filter_map(|v| v.text.written().tokens.last()).map(|t| t.id).collect();
+                parts = if sequences.is_empty() { Vec::new() } else { vec![batch.step(&sequences, &last)?] };
+            }
+            for (search, prompt) in searches.into_iter().zip(chunk) {
+                let Some(best) = search.done.into_iter().next() else { continue };
+                let (_, mut text) = best.text.end();
+                if config.explain {
+                    self.explain(&mut batch, prompt, config, search.reader.as_ref(), &mut text).await?;
+                }
+                on_text(written.len(), &text.text);
+                written.push(text);
+            }
+        }
+        Ok(written)
+    }
+
+    /// The `k` likeliest next tokens of every live version.
+    async fn ask(
+        &self,
+        searches: &[Search],
+        parts: &[Buffer],
+        config: &GenerateConfig,
+        k: usize,
+    ) -> Result<Vec<Vec<(u32, f32)>>> {
+        let copying = self.copying(config)?;
+        let (mut lambdas, mut bonuses) = (Vec::new(), Vec::new());
+        for search in searches {
+            for version in &search.live {
+                lambdas.push(version.text.lambda());
+                if let (Some((bias, lexicon)), Some(reader)) = (copying, &search.reader) {
+                    bonuses.push(bias.bonus(reader, lexicon, version.text.said()));
+                }
+            }
+        }
+        let (mut found, hidden) = (Vec::with_capacity(lambdas.len()), self.plm().head.hidden());
+        for contexts in parts {
+            let n = contexts.words() / hidden;
+            let of = found.len()..found.len() + n;
+            let bonuses = if bonuses.is_empty() { &[][..] } else { &bonuses[of.clone()] };
+            let how = Mixing { method: config.method, lambdas: &lambdas[of], bonuses, votes: 0.0 };
+            found.extend(self.mixer().candidates(how, contexts, n, k).await?);
+        }
+        Ok(found)
+    }
+
+    /// Reads a finished text again and fills in what was asked for by `explain`.
+    async fn explain(
+        &self,
+        batch: &mut Batch<'_, S>,
+        prompt: &Encoded,
+        config: &GenerateConfig,
+        reader: Option<&Reader>,
+        text: &mut Written,
+    ) -> Result<()> {
+        let ids: Vec<u32> = text.tokens.iter().map(|t| t.id).collect();
+        let Some((_, before)) = ids.split_last() else { return Ok(()) };
+        let mut decoder = self.plm().file.tokenizer.decoder();
+        let (mut said, mut bonuses) = (String::new(), Vec::new());
+        for id in &ids {
+            if let (Some((bias, lexicon)), Some(reader)) = (self.copying(config)?, reader) {
+                bonuses.push(bias.bonus(reader, lexicon, &said));
+            }
+            said += &decoder.push(*id).unwrap_or_default();
+        }
+        let whole = [&prompt.prompt, before].concat();
+        let lambdas: Vec<f32> = text.tokens.iter().map(|t| t.lambda).collect();
+        let (mut at, hidden) = (0, self.plm().head.hidden());
+        for contexts in batch.start(&[&whole], &[0], &[ids.len()])? {
+            let of = at..at + contexts.words() / hidden;
+            let bonuses = if bonuses.is_empty() { &[][..] } else { &bonuses[of.clone()] };
+            let how = Mixing { method: config.method, lambdas: &lambdas[of.clone()], bonuses, votes: 0.0 };
+            let told = self.mixer().probabilities(how, &contexts, &ids[of.clone()]).await?;
+            for (token, probabilities) in text.tokens[of.clone()].iter_mut().zip(told) {
+                token.probabilities = Some(probabilities);
+            }
+            at = of.end;
+        }
+        Ok(())
+    }
+}
+
+impl Search {
+    /// Takes the best continuations, given the likeliest next tokens of every live version. Returns which sequences become copies
+    /// of which, as pairs (from, to).
+    fn extend(&mut self, push: impl Fn(&mut Version, u32), found: &[Vec<(u32, f32)>]) -> Vec<(usize, usize)> {
+        let mut all = Vec::new();
+        for (parent, (version, found)) in self.live.iter().zip(found).enumerate() {
+            all.extend(found.iter().map(|(id, log_p)| (version.score + f64::from(*log_p), parent, *id)));
+        }
+        // Stable, so that equals keep their order: the better parent, then the better token.
+        all.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let parents = std::mem::take(&mut self.live);
+        let mut kept = Vec::new();
+        for (place, (score, parent, id)) in all.into_iter().enumerate() {
+            if self.live.len() == self.beams {
+                break;
+            }
+            let mut version = Version { score, ..parents[parent].clone() };
+            push(&mut version, id);
+            if !version.text.finished() {
+                kept.push(parent);
+                self.live.push(version);
+            } else if place < self.beams {
+                self.done.push(version);
+            }
+        }
+        self.done.sort_by(|a, b| b.rank().partial_cmp(&a.rank()).unwrap_or(std::cmp::Ordering::Equal));
+        self.done.truncate(self.beams);
+        let best = self.live.iter().map(|v| v.rank().1).fold(f64::NEG_INFINITY, f64::max);
+        if self.done.len() == self.beams && self.done.last().is_some_and(|worst| worst.rank() >= (true, best)) {
+            self.live.clear();
+        }
+        let mut free: Vec<usize> = (self.first..self.first + self.beams).rev().collect();
+        free.retain(|s| !kept.iter().any(|parent| parents[*parent].sequence == *s));
+        let mut copies = Vec::new();
+        for (i, version) in self.live.iter_mut().enumerate() {
+            if kept[..i].contains(&kept[i])
+                && let Some(to) = free.pop()
+            {
+                copies.push((version.sequence, to));
+                version.sequence = to;
+            }
+        }
+        copies
+    }
+}
