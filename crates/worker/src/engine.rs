@@ -289,7 +289,7 @@ impl Engine {
     }
 }
 
-fn closed() -> Fault {
+pub(crate) fn closed() -> Fault {
     Fault::refused("the store is not open; load the page again")
 }
 

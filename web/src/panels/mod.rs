@@ -2,6 +2,7 @@
 
 mod data;
 mod device;
+mod facts;
 mod kept;
 mod model;
 mod open;
