@@ -41,7 +41,7 @@ pub(crate) fn DevicePanel() -> impl IntoView {
                     .get()
                     .map(|d| {
                         let memory = d.memory_gb.map(|gb| {
-                            format!("{gb} GB or more in this machine, as far as the browser tells; a page may use 4 GB of it")
+                            format!("{gb} GB or more; a page may use 4 GB of it")
                         });
                         let kind = match d.kind {
                             DeviceKind::Gpu => "GPU",
@@ -50,17 +50,17 @@ pub(crate) fn DevicePanel() -> impl IntoView {
                         };
                         let same = d.name == kind;
                         view! {
-                            <p class="lead">
+                            <p class="lead begins">
                                 <strong data-testid="device-name">{d.name}</strong>
                                 " "
                                 <span class="tag" hidden=same>{kind}</span>
                             </p>
-                            <p>{meaning.get()}</p>
+                            <p>{meaning}</p>
                             {facts([
                                 ("Why this one", Some(d.why)),
                                 ("Self-test", Some(d.self_test)),
-                                ("Speed", Some(format!("{:.0} billion operations a second", d.gflops))),
                                 ("Memory", memory),
+                                ("Speed", Some(format!("{:.0} billion operations a second", d.gflops))),
                                 ("Also there", d.offered),
                             ])}
                         }
