@@ -20,7 +20,7 @@ pub(crate) fn Panel(step: Step, children: Children) -> impl IntoView {
     // keyboard would begin at the top of the page again.
     let changes = studio.see(move |s| (s.busy(step), s.occupied(), s.waits_for(step).is_some()));
     Effect::new(move |_| {
-        changes.track();
+        changes.get();
         Timeout::new(SETTLED, move || {
             let Some(place) = place.get_untracked() else { return };
             if studio.focused.get_value() == Some(step) && focus_is_lost() {

@@ -94,8 +94,8 @@ pub(crate) fn TrainPanel() -> impl IntoView {
                     rows => format!("Trained on {rows} rows in {}: {how}", format::seconds(t.seconds)),
                 };
                 let gain = t.held_out.map(|[base, mix]| format!(
-                    " On pairs it did not learn from, the loss went from {base:.3} to {mix:.3} ({:+.0} %).",
-                    (mix / base - 1.0) * 100.0
+                    " On pairs it did not learn from, the loss went from {base:.3} to {mix:.3} ({} %).",
+                    format!("{:+.0}", (mix / base - 1.0) * 100.0).replace('-', "−")
                 ));
                 view! {
                     <div data-testid="train-done">
@@ -126,7 +126,7 @@ fn Needs() -> impl IntoView {
     });
     let idle = studio.see(|s| s.model.is_some() && s.data.is_some() && !s.occupied());
     Effect::new(move |_| {
-        ground.track();
+        ground.get();
         let settings = studio.settings.with(|s| s.train(data.get().as_ref()));
         if idle.get() {
             studio.say(Command::Estimate { settings });

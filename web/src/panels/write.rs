@@ -98,7 +98,7 @@ pub(crate) fn WritePanel() -> impl IntoView {
                 <button data-testid="write-stop" hidden=move || !busy.get() on:click=move |_| studio.say(Command::Cancel)>"Stop"</button>
                 <button hidden=move || studio.settings.with(|s| s.lambda_max.is_none())
                     on:click=move |_| { studio.settings.update(|s| s.lambda_max = None); remix(); }>"Weight chosen in training"</button>
-                <span class="hint" id="write-keys">"Ctrl+Enter writes, Escape stops."</span>
+                <span class="hint middle" id="write-keys">"Ctrl+Enter writes, Escape stops."</span>
             </div>
             <p class="hint" role="status" data-testid="write-status">{move || status.get()}</p>
             <div class="answers" hidden=move || status.with(String::is_empty)>
