@@ -151,7 +151,7 @@ impl Kept {
     fn put<T: Serialize>(&mut self, kind: u8, value: Option<&T>) -> Result<()> {
         let bytes = value.map(postcard::to_stdvec).transpose();
         let bytes = bytes.map_err(|e| Fault::new(TroubleKind::Refused, format!("this cannot be stored: {e}")))?;
-        Ok(self.append(kind, &bytes.unwrap_or_default())?)
+        self.append(kind, &bytes.unwrap_or_default())
     }
 }
 
