@@ -31,6 +31,24 @@ test('the default model writes what it writes natively', { skip: url ? false : '
   }
 });
 
+test('on a GPU the default model takes little of the memory of the browser', { skip: url ? false : 'the default model is left out' }, async () => {
+  const { page, close } = await open();
+  try {
+    await page.goto(url);
+    await by(page, 'device-name').waitFor();
+    await page.getByText('Choose another device').click();
+    await by(page, 'device-gpu').click();
+    await page.locator('#device .tag', { hasText: 'software adapter' }).waitFor({ timeout: 180_000 });
+    await by(page, 'model-default').click();
+    await by(page, 'model-ready').waitFor({ timeout: 180_000 });
+    const bytes = Number(await by(page, 'engine-bytes').getAttribute('data-bytes'));
+    console.log(`the engine's memory with the default model on a GPU: ${(bytes / MB).toFixed(0)} MB`);
+    assert.ok(bytes > 1 * MB && bytes <= 300 * MB, `${bytes} bytes`);
+  } finally {
+    await close();
+  }
+});
+
 test('the page is small and is painted within a second', async () => {
   const { page, close } = await open();
   try {

@@ -12,6 +12,7 @@ pub(crate) fn App() -> impl IntoView {
     let studio = Studio::new();
     provide_context(studio);
     let notice = studio.see(|s| s.notice.clone());
+    let said = studio.see(|s| s.said.clone());
     view! {
         <div class="page">
             <header class="top">
@@ -22,6 +23,7 @@ pub(crate) fn App() -> impl IntoView {
                 <ol>{Step::ALL.map(|step| view! { <StepLink step /> }).collect_view()}</ol>
             </nav>
             <main>
+                <p class="unseen" role="status" data-testid="said">{said}</p>
                 {move || {
                     notice
                         .get()
@@ -58,10 +60,13 @@ fn StepLink(step: Step) -> impl IntoView {
         () if s.done(step) => ("✓", "done"),
         () => ("", ""),
     });
+    let next = studio.see(move |s| s.next() == Some(step));
     view! {
         <li>
             <a
                 href=format!("#{}", step.anchor())
+                aria-current=move || next.get().then_some("step")
+                class:done=move || mark.get().1 == "done"
                 on:click=move |event| {
                     event.prevent_default();
                     go_to(step);
@@ -70,7 +75,7 @@ fn StepLink(step: Step) -> impl IntoView {
                 <span class="number" aria-hidden="true">
                     {move || if mark.get().0.is_empty() { (step as usize + 1).to_string() } else { mark.get().0.to_owned() }}
                 </span>
-                <span>{step.title()}</span>
+                <span>{step.short()}</span>
                 <span class="unseen">{move || mark.get().1}</span>
             </a>
         </li>

@@ -10,10 +10,10 @@ pub(crate) struct Series {
     pub(crate) points: Vec<(f32, f32)>,
 }
 
-const WIDTH: f32 = 640.0;
-const HEIGHT: f32 = 200.0;
+const WIDTH: f32 = 420.0;
+const HEIGHT: f32 = 180.0;
 /// Room for the numbers at the left and below.
-const LEFT: f32 = 52.0;
+const LEFT: f32 = 56.0;
 const BELOW: f32 = 22.0;
 /// Rows of the table.
 const ROWS: usize = 24;
@@ -159,7 +159,7 @@ mod tests {
         let s = series(&[(0.0, 3.0), (5.0, f32::NAN), (10.0, 1.0)]);
         let frame = Frame::around(std::slice::from_ref(&s)).unwrap();
         assert_eq!((frame.low, frame.high, frame.last), (1.0, 3.0, 10.0));
-        assert_eq!(frame.path(&s.points), "M52.0 4.0L640.0 178.0");
+        assert_eq!(frame.path(&s.points), "M56.0 4.0L420.0 158.0");
         assert_eq!(Frame::around(&[series(&[])]), None);
         assert!(Frame::around(&[series(&[(1.0, 2.0)])]).is_some_and(|f| f.high > f.low));
     }

@@ -24,6 +24,11 @@ impl Step {
         ["Device", "Model", "Your pairs", "Memory and training", "Write", "Report and export"][self as usize]
     }
 
+    /// The same where there is little room.
+    pub(crate) fn short(self) -> &'static str {
+        ["Device", "Model", "Pairs", "Training", "Write", "Report"][self as usize]
+    }
+
     /// Name of its place in the page.
     pub(crate) fn anchor(self) -> &'static str {
         ["device", "model", "pairs", "training", "write", "report"][self as usize]
@@ -84,6 +89,8 @@ pub(crate) struct State {
     pub(crate) troubles: Vec<(Step, Trouble)>,
     /// What happened to an engine that had to be started again.
     pub(crate) notice: Option<String>,
+    /// What a screen reader says: milestones, and progress in tenths.
+    pub(crate) said: String,
     /// Requests that are not answered yet.
     running: Vec<(RequestId, Step)>,
     /// Those of them that the page asked by itself.
@@ -151,6 +158,9 @@ impl State {
             self.running.retain(|r| r.0 != id || matches!(event, Event::Trouble(_)));
             self.quiet.retain(|q| *q != id || matches!(event, Event::Trouble(_)));
         }
+        if let Some(said) = aloud(&event) {
+            self.said = said;
+        }
         match event {
             Event::Ready { project, .. } => self.restore(*project),
             Event::DeviceReady(info) => self.device = Some(info),
@@ -190,6 +200,7 @@ impl State {
                     device: self.device.clone(),
                     ledger: std::mem::take(&mut self.ledger),
                     asked: self.asked,
+                    said: std::mem::take(&mut self.said),
                     ..State::default()
                 };
             }
@@ -225,8 +236,18 @@ impl State {
         self.running.retain(|r| r.0 != id);
         self.quiet.retain(|q| *q != id);
         (self.fetching, self.measuring, self.paused) = (None, None, false);
+        self.found_wrong(step, trouble);
+    }
+
+    /// Shows what went wrong at a step, in place of what went wrong there before.
+    pub(crate) fn found_wrong(&mut self, step: Step, trouble: Trouble) {
         self.troubles.retain(|t| t.0 != step);
         self.troubles.push((step, trouble));
+    }
+
+    /// The first step that is not done, where a newcomer goes on.
+    pub(crate) fn next(&self) -> Option<Step> {
+        Step::ALL.into_iter().find(|step| !self.done(*step))
     }
 
     /// Whether a step has what it is for.
@@ -248,9 +269,9 @@ impl State {
         let trained = self.trained.is_none().then_some("Train first.");
         let training = self.busy(Step::Train).then_some("The device is busy with the training.");
         match step {
-            _ if !self.ready => Some("The engine is starting."),
-            Step::Device | Step::Data => None,
-            Step::Model => self.device.is_none().then_some("The device is being tested."),
+            Step::Device => (!self.ready).then_some("The engine is starting…"),
+            Step::Data => (!self.ready).then_some("In a moment."),
+            Step::Model => self.device.is_none().then_some("The device is tested first."),
             Step::Train => model.or(data),
             Step::Write => model.or(training),
             Step::Report => model.or(data).or(training).or(trained),
@@ -285,6 +306,29 @@ fn is_last(event: &Event) -> bool {
     )
 }
 
+/// What a screen reader is told of an event: a milestone, or progress in tenths, so that it is not said
+/// over and over.
+fn aloud(event: &Event) -> Option<String> {
+    let tenths = |what: &str, done: u64, of: u64| {
+        (of > 0).then(|| format!("{what}, {} percent done", (done * 10 / of).min(10) * 10))
+    };
+    match event {
+        Event::DeviceReady(_) => Some("The device is ready.".to_owned()),
+        Event::ModelProgress { bytes, of } => tenths("Opening the model", *bytes, *of),
+        Event::ModelReady(_) => Some("The model is open.".to_owned()),
+        Event::DataReady(info) => Some(format!("{} pairs are open.", info.split.iter().sum::<u32>())),
+        Event::MemoryProgress(m) => tenths("Reading your pairs", m.examples.into(), m.of.into()),
+        Event::TrainProgress(p) => tenths("Training", p.step.into(), p.of.into()),
+        Event::Trained(_) => Some("Your adapter is ready.".to_owned()),
+        Event::Paused { paused } => Some(if *paused { "Paused." } else { "Going on." }.to_owned()),
+        Event::EvaluateProgress { done, of } => tenths("Measuring", (*done).into(), (*of).into()),
+        Event::Reported(report) => Some(report.verdict.clone()),
+        Event::Exported { name, .. } => Some(format!("{name} was downloaded.")),
+        Event::Deleted => Some("Everything was deleted.".to_owned()),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -304,6 +348,39 @@ mod tests {
         assert_eq!(state.waits_for(Step::Data), None);
         assert_eq!(state.waits_for(Step::Train), Some("Open a model first."));
         assert!(!state.busy(Step::Device));
+    }
+
+    #[test]
+    fn a_screen_reader_hears_tenths_and_milestones_only() {
+        let mut state = ready();
+        let mut said = Vec::new();
+        for examples in 0..=200 {
+            state.apply(0, Event::MemoryProgress(MemoryProgress { examples, of: 200, ..MemoryProgress::default() }));
+            said.push(state.said.clone());
+        }
+        said.dedup();
+        assert_eq!((said.len(), said[3].as_str()), (11, "Reading your pairs, 30 percent done"));
+        state.apply(0, Event::KeptList(Kept::default()));
+        assert_eq!(state.said, "Reading your pairs, 100 percent done");
+        state.apply(0, Event::Deleted);
+        assert_eq!(state.said, "Everything was deleted.");
+    }
+
+    #[test]
+    fn a_newcomer_is_led_to_the_first_step_that_is_not_done() {
+        let mut state = ready();
+        assert_eq!(state.next(), Some(Step::Device));
+        state.data = Some(DataInfo::default());
+        state.device = Some(DeviceInfo {
+            kind: DeviceKind::Cpu,
+            name: "processor".into(),
+            why: String::new(),
+            self_test: String::new(),
+            offered: None,
+            memory_gb: None,
+            gflops: 1.0,
+        });
+        assert_eq!(state.next(), Some(Step::Model), "pairs that are open already do not hide it");
     }
 
     #[test]

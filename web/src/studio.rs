@@ -14,6 +14,8 @@ use crate::state::{State, Step};
 pub(crate) struct Studio {
     pub(crate) state: RwSignal<State>,
     pub(crate) settings: RwSignal<Settings>,
+    /// The step that had the focus last.
+    pub(crate) focused: StoredValue<Option<Step>>,
     engine: StoredValue<Option<Engine>, LocalStorage>,
 }
 
@@ -23,6 +25,7 @@ impl Studio {
         let studio = Studio {
             state: RwSignal::new(State::default()),
             settings: RwSignal::new(Settings::load()),
+            focused: StoredValue::new(None),
             engine: StoredValue::new_local(None),
         };
         Effect::new(move |_| studio.settings.with(Settings::save));

@@ -41,6 +41,11 @@ pub(crate) fn path() -> Result<PathBuf> {
     Ok(path)
 }
 
+/// The default model where it is in the cache already.
+pub(crate) fn cached() -> Result<Option<PathBuf>> {
+    Ok(Some(workspace::cache()?.join("models").join(MODEL.name)).filter(|path| path.is_file()))
+}
+
 /// Sees to it that the default model is in the cache, and says where.
 pub(crate) fn ensure() -> Result<PathBuf> {
     let cache = workspace::cache()?;

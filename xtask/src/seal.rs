@@ -9,7 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
-use crate::workspace;
+use crate::{model, studio, workspace};
 
 const HOLE: &str = "__INLINE_SCRIPTS__";
 
@@ -19,8 +19,24 @@ pub(crate) fn task(_: &[String]) -> Result<ExitCode> {
         bail!("TRUNK_STAGING_DIR is not set; Trunk calls this task by itself at the end of `trunk build`");
     };
     let worker = std::fs::read_to_string(workspace::root().join("web/sw.js"))?;
-    seal(Path::new(&folder), &worker)?;
+    let folder = Path::new(&folder);
+    seal(folder, &worker)?;
+    // `trunk serve` serves nothing but this folder. Builds for others leave the model to `dist --with-model`.
+    if workspace::variable("TRUNK_PROFILE").as_deref() == Some("debug")
+        && let Some(model) = model::cached()?
+    {
+        lay_beside(&model, &folder.join(studio::MODEL))?;
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Without taking the room twice where the file system can do that.
+fn lay_beside(file: &Path, to: &Path) -> Result<()> {
+    std::fs::create_dir_all(to.parent().unwrap_or(Path::new(".")))?;
+    if std::fs::hard_link(file, to).is_err() {
+        std::fs::copy(file, to).with_context(|| format!("{}: cannot be written", to.display()))?;
+    }
+    Ok(())
 }
 
 fn seal(folder: &Path, worker: &str) -> Result<()> {

@@ -9,7 +9,7 @@ use crate::serve::{Site, listen, serve};
 use crate::{model, process, tools, workspace};
 
 /// Where the page looks for the default model.
-const MODEL: &str = "models/SmolLM2-135M-Instruct.Q4_1.gguf";
+pub(crate) const MODEL: &str = "models/SmolLM2-135M-Instruct.Q4_1.gguf";
 const PORT: u16 = 8080;
 /// wasm-opt comes with it; distributions' own are too old for what Rust makes.
 const BINARYEN: (&str, &str) = ("binaryen", "132.0.0");
@@ -79,7 +79,7 @@ pub(crate) fn tests(model: Option<PathBuf>) -> Result<bool> {
     let mut command = Command::new("node");
     command
         .args(["--test", "--test-concurrency=1", "--test-timeout=400000"])
-        .args(["journey", "trouble", "model"].map(|name| format!("tests/studio/{name}.test.mjs")))
+        .args(["journey", "keyboard", "pairs", "trouble", "model"].map(|name| format!("tests/studio/{name}.test.mjs")))
         .env("PEMA_STUDIO_URL", url)
         .env("PEMA_NODE_MODULES", modules)
         .env("PEMA_CHROMIUM", chromium)

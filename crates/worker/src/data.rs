@@ -108,6 +108,21 @@ impl Data {
     }
 }
 
+/// An error about the user's data in words; of two texts of different length it says which one is longer.
+pub(crate) fn explain(error: &pema::Error) -> String {
+    let pema::Error::UnevenLines { source_file, source_lines, target_file, target_lines } = error else {
+        return error.to_string();
+    };
+    let longer = if source_lines > target_lines { source_file } else { target_file };
+    let more = source_lines.abs_diff(*target_lines);
+    let lines = if more == 1 { "line" } else { "lines" };
+    format!(
+        "{source_file} has {source_lines} lines and {target_file} has {target_lines}, so {longer} is {more} {lines} \
+         longer; line n of one must belong to line n of the other: look for a line that is missing or too many, and \
+         open both again"
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -132,6 +147,19 @@ mod tests {
     fn a_chosen_field_that_is_not_there_is_named() {
         let error = Data::read(&csv(3), Some("Frage"), None).unwrap_err().to_string();
         assert!(error.contains("Frage"), "{error}");
+    }
+
+    #[test]
+    fn of_two_texts_the_longer_one_is_named() {
+        let files = |a: &str, b: &str| {
+            [("a.txt", a), ("b.txt", b)].map(|(name, text)| DataFile { name: name.into(), bytes: text.into() })
+        };
+        let said = |a, b| explain(&Data::read(&files(a, b), None, None).unwrap_err());
+        assert!(said("1\n2\n3\n", "1\n").starts_with("a.txt has 3 lines and b.txt has 1, so a.txt is 2 lines longer;"));
+        assert!(said("1\n", "1\n2").contains("so b.txt is 1 line longer;"));
+        let pairs = |n: usize| (0..n).map(|i| format!("{i}\n")).collect::<String>();
+        let data = Data::read(&files(&pairs(30), &pairs(30)), None, None).unwrap();
+        assert_eq!((data.info.name.as_str(), data.info.fields.len()), ("a.txt + b.txt", 0));
     }
 
     #[test]

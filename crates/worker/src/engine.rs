@@ -109,11 +109,17 @@ impl Engine {
         let results = self_test(&device, true).await;
         let failed: Vec<&str> = results.iter().filter(|r| r.error.is_some()).map(|r| r.kernel).collect();
         let self_test = match failed.as_slice() {
-            [] => format!("all {} kernels compute correctly", results.len()),
-            names => format!("{} of {} kernels compute wrongly: {}", names.len(), results.len(), names.join(", ")),
+            [] => format!("passed: all {} kinds of computation give the right result", results.len()),
+            names => {
+                let (wrong, all) = (names.len(), results.len());
+                format!("failed: {wrong} of {all} kinds of computation give a wrong result ({})", names.join(", "))
+            }
         };
         if !failed.is_empty() {
-            return Err(Fault::refused(format!("{}: {self_test}; choose the processor instead", device.info().name)));
+            return Err(Fault::refused(format!(
+                "{}: self-test {self_test}; choose the processor instead",
+                device.info().name
+            )));
         }
         self.speed = speed(&device).await?;
         let info = device.info();
@@ -289,7 +295,7 @@ impl Engine {
     }
 }
 
-fn closed() -> Fault {
+pub(crate) fn closed() -> Fault {
     Fault::refused("the store is not open; load the page again")
 }
 

@@ -4,6 +4,8 @@ use pema_protocol::{Trouble, TroubleKind};
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::DomException;
 
+use crate::data::explain;
+
 pub(crate) type Result<T> = std::result::Result<T, Fault>;
 
 /// An error on its way to the page.
@@ -52,7 +54,7 @@ pub(crate) fn described(value: &JsValue) -> (String, String) {
 impl From<pema::Error> for Fault {
     fn from(error: pema::Error) -> Fault {
         let full = matches!(&error, pema::Error::File { cause, .. } if cause.kind() == std::io::ErrorKind::StorageFull);
-        Fault::new(if full { TroubleKind::NoRoom } else { TroubleKind::Refused }, error.to_string())
+        Fault::new(if full { TroubleKind::NoRoom } else { TroubleKind::Refused }, explain(&error))
     }
 }
 

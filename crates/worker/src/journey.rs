@@ -3,11 +3,12 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use js_sys::{Array, Uint8Array};
+use js_sys::{Array, Function, Uint8Array};
 use pema_protocol::{
     Command, DataFile, DeviceChoice, Event, Export, MixSettings, ModelSource, Project, Schedule, Side, TaskSettings,
     TrainInfo, TrainSettings, TroubleKind, VERSION,
 };
+use wasm_bindgen::JsValue;
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
 use web_sys::File;
 
@@ -121,6 +122,58 @@ async fn a_training_that_was_cut_off_goes_on_in_the_middle() {
     assert_eq!(studio.say(export).await.unwrap(), expected, "another adapter");
     let kept = studio.say(Command::ListKept).await.unwrap();
     assert!(matches!(kept.last(), Some(Event::KeptList(k)) if k.files.len() == 3), "{kept:?}");
+}
+
+/// From here on the store takes so many bytes more, then a part of a write and no other; `None` ends that.
+fn leave_room(bytes: Option<f64>) {
+    let limit = Function::new_with_args(
+        "room",
+        "const handle = FileSystemSyncAccessHandle.prototype;
+         const whole = (globalThis.wholeWrite ??= handle.write);
+         handle.write = room === undefined ? whole : function (bytes, options) {
+           const part = Math.min(room, bytes.byteLength);
+           room -= part;
+           const written = whole.call(this, bytes.subarray(0, part), options);
+           if (part === bytes.byteLength) return written;
+           throw new DOMException('no room', 'QuotaExceededError');
+         };",
+    );
+    limit.call1(&JsValue::UNDEFINED, &bytes.map_or(JsValue::UNDEFINED, JsValue::from)).unwrap();
+}
+
+#[wasm_bindgen_test]
+async fn without_room_in_the_middle_of_a_build_what_was_read_stays() {
+    Folder::delete_all().await.ok();
+    let (mut studio, _) = Studio::open().await;
+    studio.open_tiny().await;
+    studio.say(Command::OpenExample).await.unwrap();
+    let (whole, events) = studio.train().await;
+    let read = |events: &[Event]| {
+        let of = |e: &Event| if let Event::MemoryProgress(m) = e { Some(m.examples) } else { None };
+        events.iter().filter_map(of).collect::<Vec<_>>()
+    };
+    let steps = read(&events);
+    assert!(steps.len() >= 3, "{steps:?}");
+    let export = Command::Export { what: Export::Adapter };
+    let expected = studio.say(export.clone()).await.unwrap();
+    let memory = studio.engine.kept().unwrap().folder.size("memory.log").await.unwrap();
+
+    leave_room(Some(memory as f64 / 2.0));
+    let fault = studio.say(Command::Train { settings: settings(), restart: true }).await.unwrap_err();
+    leave_room(None);
+    assert_eq!(fault.0.kind, TroubleKind::NoRoom);
+    assert!(fault.0.text.contains("what was written before is kept"), "{}", fault.0.text);
+    let written = read(&studio.heard.take());
+    assert!(!written.is_empty() && written.len() < steps.len(), "{written:?} of {steps:?}");
+    drop(studio);
+
+    let (mut studio, project) = Studio::open().await;
+    assert!(project.unfinished.is_some() && project.data.is_some() && project.model.is_some());
+    studio.say(Command::OpenModel { source: ModelSource::Kept }).await.unwrap();
+    let (info, events) = studio.train().await;
+    assert_eq!(read(&events), steps[written.len()..], "only what is missing is read");
+    assert_eq!((info.rows, info.held_out), (whole.rows, whole.held_out));
+    assert_eq!(studio.say(export).await.unwrap(), expected, "another adapter");
 }
 
 #[wasm_bindgen_test]

@@ -9,6 +9,8 @@ mod data;
 #[cfg_attr(not(target_family = "wasm"), allow(dead_code, reason = "natively only its tests use it"))]
 mod plan;
 #[cfg_attr(not(target_family = "wasm"), allow(dead_code, reason = "natively only its tests use it"))]
+mod project_log;
+#[cfg_attr(not(target_family = "wasm"), allow(dead_code, reason = "natively only its tests use it"))]
 mod room;
 #[cfg_attr(not(target_family = "wasm"), allow(dead_code, reason = "natively only its tests use it"))]
 mod verdict;

@@ -48,6 +48,10 @@ pub(crate) async fn copy(
 pub(crate) async fn fetch(link: &Link, id: RequestId, control: &Control, url: &str, into: &mut OpfsFile) -> Result<()> {
     let have = into.len()?;
     let response = request(url, have).await?;
+    // Some sites answer with a page to whatever they do not have.
+    if header(&response, "content-type").is_some_and(|t| t.starts_with("text/html")) {
+        return Err(missing(url, "answered with a page in place of a model"));
+    }
     let (mut bytes, of) = match response.status() {
         206 => (have, range_size(&response).unwrap_or(0)),
         // Nothing lies behind what is there: it is complete.
@@ -56,11 +60,7 @@ pub(crate) async fn fetch(link: &Link, id: RequestId, control: &Control, url: &s
             into.truncate(0)?;
             (0, header(&response, "content-length").and_then(|l| l.parse().ok()).unwrap_or(0))
         }
-        status => {
-            return Err(Fault::refused(format!(
-                "{url} answered with {status}; choose a model file of your own (ending in .gguf) instead, or ask whoever runs this site to put the model there"
-            )));
-        }
+        status => return Err(missing(url, &format!("answered with {status}"))),
     };
     let Some(body) = response.body() else { return Err(Fault::refused(format!("{url} sent nothing"))) };
     let reader: ReadableStreamDefaultReader = body.get_reader().unchecked_into();
@@ -94,6 +94,12 @@ pub(crate) async fn fetch(link: &Link, id: RequestId, control: &Control, url: &s
         )));
     }
     Ok(())
+}
+
+fn missing(url: &str, what: &str) -> Fault {
+    Fault::refused(format!(
+        "{url} {what}; choose a model file of your own (ending in .gguf) instead, or ask whoever runs this site to put the model there"
+    ))
 }
 
 async fn request(url: &str, from: u64) -> Result<Response> {

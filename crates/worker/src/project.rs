@@ -1,13 +1,14 @@
 //! What is kept between visits: one log of small things, in which the last of each kind counts.
 
-use pema::log::Log;
 use pema_protocol::{KeptFile, Project, Report, TrainInfo, TrainSettings, TroubleKind};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::data::Data;
+use crate::engine::closed;
 use crate::fault::{Fault, Result};
 use crate::opfs::{Folder, OpfsFile};
+use crate::project_log::{ProjectLog, Records};
 
 const DATA: u8 = 1;
 const SETTINGS: u8 = 2;
@@ -19,10 +20,11 @@ const MODEL: u8 = 6;
 pub(crate) const MODEL_FILE: &str = "model.gguf";
 pub(crate) const MEMORY_FILE: &str = "memory.log";
 pub(crate) const TRAINING_FILES: [&str; 2] = ["training-0.log", "training-1.log"];
-const PROJECT_FILE: &str = "project.log";
+/// The first of them is locked while a project is open, and the second as well.
+const PROJECT_FILES: [&str; 2] = ["project.log", "project-1.log"];
 const FILES: [(&[&str], &str); 4] = [
     (&[MODEL_FILE], "language model"),
-    (&[PROJECT_FILE], "your pairs, settings, adapter and report"),
+    (&PROJECT_FILES, "your pairs, settings, adapter and report"),
     (&[MEMORY_FILE], "external memory"),
     (&TRAINING_FILES, "state of a training that is not done"),
 ];
@@ -33,7 +35,8 @@ const EMPTY: u64 = 8;
 #[derive(Debug)]
 pub(crate) struct Kept {
     pub(crate) folder: Folder,
-    log: Log<OpfsFile>,
+    /// `None` only where tidying it failed half-way; then the page must be loaded again.
+    log: Option<ProjectLog<OpfsFile>>,
     /// Name of the model whose file is complete.
     pub(crate) model: Option<String>,
     pub(crate) data: Option<Data>,
@@ -48,19 +51,13 @@ impl Kept {
     /// Opens the project; a second tab is told so.
     pub(crate) async fn open() -> Result<Kept> {
         let folder = Folder::open().await?;
-        let storage = folder.file(PROJECT_FILE).await?;
-        let mut last: [Option<Vec<u8>>; 8] = Default::default();
-        let log = Log::open(storage, |kind, payload| {
-            if let Some(slot) = last.get_mut(usize::from(kind)) {
-                // An empty record takes the earlier ones back.
-                *slot = (!payload.is_empty()).then(|| payload.to_vec());
-            }
-            Ok(())
-        })?;
+        let [first, second] = PROJECT_FILES;
+        let files = [folder.file(first).await?, folder.file(second).await?];
+        let (log, mut last) = ProjectLog::open(files)?;
         let adapter = last[usize::from(ADAPTER)].take();
         Ok(Kept {
             folder,
-            log,
+            log: Some(log),
             model: read(&last, MODEL),
             data: read(&last, DATA),
             settings: read(&last, SETTINGS),
@@ -108,7 +105,7 @@ impl Kept {
     /// New pairs: what was learnt from others no longer belongs to them.
     pub(crate) fn set_data(&mut self, data: Data) -> Result<()> {
         self.put(DATA, Some(&data))?;
-        self.log.append(SETTINGS, &[])?;
+        self.append(SETTINGS, &[])?;
         (self.data, self.settings) = (Some(data), None);
         self.forget_adapter()
     }
@@ -121,15 +118,15 @@ impl Kept {
 
     pub(crate) fn forget_adapter(&mut self) -> Result<()> {
         for kind in [ADAPTER, TRAINED, REPORT] {
-            self.log.append(kind, &[])?;
+            self.append(kind, &[])?;
         }
         (self.adapter, self.trained, self.report) = (None, None, None);
         Ok(())
     }
 
     pub(crate) fn set_adapter(&mut self, bytes: Vec<u8>, info: TrainInfo) -> Result<()> {
-        self.log.append(REPORT, &[])?;
-        self.log.append(ADAPTER, &bytes)?;
+        self.append(REPORT, &[])?;
+        self.append(ADAPTER, &bytes)?;
         self.put(TRAINED, Some(&info))?;
         (self.adapter, self.trained, self.report) = (Some(bytes), Some(info), None);
         Ok(())
@@ -141,14 +138,24 @@ impl Kept {
         Ok(())
     }
 
+    fn append(&mut self, kind: u8, payload: &[u8]) -> Result<()> {
+        let log = self.log.as_mut().ok_or_else(closed)?;
+        log.append(kind, payload)?;
+        if log.untidy() {
+            let files = self.log.take().ok_or_else(closed)?.into_storages();
+            self.log = Some(ProjectLog::open(files)?.0);
+        }
+        Ok(())
+    }
+
     fn put<T: Serialize>(&mut self, kind: u8, value: Option<&T>) -> Result<()> {
         let bytes = value.map(postcard::to_stdvec).transpose();
         let bytes = bytes.map_err(|e| Fault::new(TroubleKind::Refused, format!("this cannot be stored: {e}")))?;
-        Ok(self.log.append(kind, &bytes.unwrap_or_default())?)
+        self.append(kind, &bytes.unwrap_or_default())
     }
 }
 
 /// The last record of a kind. One of an earlier version of the program counts as absent.
-fn read<T: DeserializeOwned>(last: &[Option<Vec<u8>>; 8], kind: u8) -> Option<T> {
+fn read<T: DeserializeOwned>(last: &Records, kind: u8) -> Option<T> {
     postcard::from_bytes(last[usize::from(kind)].as_deref()?).ok()
 }

@@ -60,7 +60,7 @@ pub(crate) async fn write(e: &mut Engine, id: RequestId, input: &str, mix: MixSe
         let Some(tokens) = duet.step(schedule, mix.lambda_max.unwrap_or(chosen)).await? else { break };
         for token in tokens {
             let side = if token.voice == Voice::Base { Side::Base } else { Side::Adapted };
-            e.link.send(id, Event::Token { side, token: view(&plm.file.tokenizer, &token) });
+            e.link.send(id, Event::Token { side, token: view(&plm.file.tokenizer, &token, &stop) });
             if side == Side::Adapted {
                 contexts.push(token.context);
             }
@@ -78,14 +78,16 @@ pub(crate) async fn write(e: &mut Engine, id: RequestId, input: &str, mix: MixSe
     Ok(())
 }
 
-fn view(tokenizer: &Tokenizer, token: &DuetToken) -> TokenView {
+fn view(tokenizer: &Tokenizer, token: &DuetToken, stop: &[String]) -> TokenView {
     let text = |id: u32| tokenizer.token_text(id).unwrap_or_default();
     let candidates =
         token.candidates.iter().map(|(id, p)| Candidate { text: text(*id), probabilities: [p.lm, p.pema, p.mix] });
     let p = &token.probabilities;
+    // What a text is stopped at is not shown, and is no part of a character.
+    let stops = token.piece.is_empty() && stop.iter().any(|s| text(token.id).contains(s.as_str()));
     TokenView {
         text: token.piece.clone(),
-        end: tokenizer.eos_ids().contains(&token.id),
+        end: stops || tokenizer.eos_ids().contains(&token.id),
         lambda: token.lambda,
         probabilities: [p.lm, p.pema, p.mix],
         candidates: candidates.collect(),

@@ -1,4 +1,4 @@
-//! The user's pairs.
+//! The user's pairs: what was read, and how the model is shown them.
 
 use leptos::prelude::*;
 use pema_protocol::{Command, DataFile, DataInfo, Trouble, TroubleKind};
@@ -7,16 +7,19 @@ use web_sys::File;
 
 use super::open::OpenFile;
 use super::panel::Panel;
+use super::paste::Paste;
 use super::prompt::PromptSettings;
 use crate::state::Step;
 use crate::studio::{Studio, studio};
 
-const FORMATS: [(&str, &str); 3] = [("jsonl", "JSON Lines"), ("csv", "CSV"), ("tsv", "TSV")];
+/// Files that hold fields; of others, two belong together.
+const WITH_FIELDS: [&str; 6] = [".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".tab"];
 
 #[component]
 pub(crate) fn DataPanel() -> impl IntoView {
     let studio = studio();
     let data = studio.see(|s| s.data.clone());
+    let none = Memo::new(move |_| data.with(Option::is_none));
     let occupied = studio.see(|s| s.occupied());
     // What was opened in this visit, so that its fields can be mapped otherwise.
     let files = RwSignal::new(Vec::<DataFile>::new());
@@ -26,75 +29,44 @@ pub(crate) fn DataPanel() -> impl IntoView {
                 Ok(read) => open(studio, files, read, None),
                 Err(text) => {
                     let trouble = Trouble { kind: TroubleKind::Refused, text };
-                    studio.state.update(|s| s.troubles.push((Step::Data, trouble)));
+                    studio.state.update(|s| s.found_wrong(Step::Data, trouble));
                 }
             }
         });
     };
-    let (pasted, format) = (RwSignal::new(String::new()), RwSignal::new("jsonl"));
-    let paste = move |_| {
-        let name = format!("pasted.{}", format.get_untracked());
-        let bytes = pasted.with_untracked(|t| t.clone().into_bytes());
-        open(studio, files, vec![DataFile { name, bytes }], None);
-    };
     view! {
         <Panel step=Step::Data>
-            <p class="hint" hidden=move || data.get().is_some()>
+            {move || data.get().map(|info| view! { <Overview info files /> })}
+            <p class="hint" hidden=move || !none.get()>
                 "Pairs of an input and the text you want for it: a few hundred are enough. They stay on this device."
             </p>
-            <div class="row">
-                <button
-                    class:primary=move || data.get().is_none()
-                    data-testid="data-example"
-                    disabled=move || occupied.get()
-                    on:click=move |_| {
-                        files.set(Vec::new());
-                        studio.say(Command::OpenExample);
-                    }
-                >
-                    "Try with the example data"
-                </button>
-                <OpenFile
-                    label="Open a JSON Lines, CSV or TSV file, or two text files; or drop them here"
-                    accept=".jsonl,.ndjson,.json,.csv,.tsv,.txt"
-                    multiple=true
-                    testid="data-file"
-                    disabled=Signal::from(occupied)
-                    opened=read
-                />
-            </div>
-            <details>
-                <summary>"Paste text"</summary>
-                <label>
-                    "Lines with fields"
-                    <textarea
-                        rows="5"
-                        data-testid="data-paste"
-                        prop:value=move || pasted.get()
-                        on:input=move |event| pasted.set(event_target_value(&event))
-                    ></textarea>
-                </label>
+            <details class="more" class:only=move || none.get() prop:open=move || none.get()>
+                <summary hidden=move || none.get()>"Open other pairs"</summary>
                 <div class="row">
-                    <label>
-                        "Format"
-                        <select on:change=move |event| {
-                            let chosen = event_target_value(&event);
-                            if let Some(found) = FORMATS.iter().find(|f| f.0 == chosen) {
-                                format.set(found.0);
-                            }
-                        }>{FORMATS.map(|(id, name)| view! { <option value=id>{name}</option> }).collect_view()}</select>
-                    </label>
                     <button
-                        data-testid="data-paste-open"
-                        disabled=move || occupied.get() || pasted.with(String::is_empty)
-                        on:click=paste
+                        class:primary=move || none.get()
+                        data-testid="data-example"
+                        disabled=move || occupied.get()
+                        on:click=move |_| {
+                            files.set(Vec::new());
+                            studio.say(Command::OpenExample);
+                        }
                     >
-                        "Open the pasted text"
+                        "Try with the example data"
                     </button>
+                    <OpenFile
+                        label="Open your pairs, or drop them here"
+                        hint="JSON Lines, CSV or TSV; or two text files, one input and one target a line"
+                        accept=".jsonl,.ndjson,.json,.csv,.tsv,.txt"
+                        multiple=true
+                        testid="data-file"
+                        disabled=Signal::from(occupied)
+                        opened=read
+                    />
                 </div>
+                <Paste opened=move |read| open(studio, files, read, None) />
             </details>
-            {move || data.get().map(|info| view! { <Overview info files /> })}
-            <div hidden=move || data.get().is_none()>
+            <div hidden=move || none.get()>
                 <PromptSettings />
             </div>
         </Panel>
@@ -109,7 +81,8 @@ fn Overview(info: DataInfo, files: RwSignal<Vec<DataFile>>) -> impl IntoView {
     let [train, valid, test] = info.split;
     let doubles = (info.duplicates > 0).then(|| format!(" {} stood there twice and were kept once.", info.duplicates));
     let (fields, input, target) = (info.fields.clone(), info.input_field.clone(), info.target_field.clone());
-    let mappable = fields.len() > 1 && files.with_untracked(|f| !f.is_empty());
+    let (mappable, two) = files.with_untracked(|f| (fields.len() > 1 && !f.is_empty(), f.len() == 2));
+    let swap = move |_| open(studio, files, files.get_untracked().into_iter().rev().collect(), None);
     let select = move |label: &'static str,
                        chosen: String,
                        fields: Vec<String>,
@@ -139,7 +112,7 @@ fn Overview(info: DataInfo, files: RwSignal<Vec<DataFile>>) -> impl IntoView {
     view! {
         <p class="lead" data-testid="data-ready">
             <strong>{info.name.clone()}</strong>
-            {format!(": {train} pairs to learn from, {valid} to choose on, {test} to test on.")}
+            {format!(": {train} pairs to learn from, {valid} to choose settings on, {test} to test on.")}
             {doubles}
         </p>
         {(train < 50)
@@ -170,6 +143,16 @@ fn Overview(info: DataInfo, files: RwSignal<Vec<DataFile>>) -> impl IntoView {
                 </tbody>
             </table>
         </div>
+        {two
+            .then(|| {
+                view! {
+                    <p>
+                        <button data-testid="data-swap" disabled=move || occupied.get() on:click=swap>
+                            "Swap input and target"
+                        </button>
+                    </p>
+                }
+            })}
     }
 }
 
@@ -180,11 +163,41 @@ fn open(studio: Studio, files: RwSignal<Vec<DataFile>>, read: Vec<DataFile>, fie
 }
 
 async fn contents(files: &[File]) -> Result<Vec<DataFile>, String> {
+    let names: Vec<String> = files.iter().map(File::name).collect();
+    belong_together(&names)?;
     let mut read = Vec::new();
-    for file in files.iter().take(2) {
+    for (file, name) in files.iter().zip(names) {
         let buffer = JsFuture::from(file.array_buffer()).await;
-        let buffer = buffer.map_err(|_| format!("{} cannot be read any more; open it again", file.name()))?;
-        read.push(DataFile { name: file.name(), bytes: js_sys::Uint8Array::new(&buffer).to_vec() });
+        let buffer = buffer.map_err(|_| format!("{name} cannot be read any more; open it again"))?;
+        read.push(DataFile { name, bytes: js_sys::Uint8Array::new(&buffer).to_vec() });
     }
     Ok(read)
+}
+
+/// Whether files can be the pairs: one, or two of plain text.
+fn belong_together(names: &[String]) -> Result<(), String> {
+    let fields = |name: &&String| WITH_FIELDS.iter().any(|end| name.to_lowercase().ends_with(end));
+    match (names, names.iter().find(fields)) {
+        ([_, _, _, ..], _) => Err(format!(
+            "{} files were opened; open one file with fields, or two text files whose lines belong together",
+            names.len()
+        )),
+        ([_, _], Some(name)) => {
+            Err(format!("{name} holds both sides of the pairs, so open it alone; only plain text comes in two files"))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::belong_together;
+
+    #[test]
+    fn files_that_cannot_be_pairs_are_refused_by_name() {
+        let said = |names: &[&str]| belong_together(&names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>());
+        assert_eq!((said(&["a.csv"]), said(&["a.txt", "b.txt"]), said(&["a.de", "a.en"])), (Ok(()), Ok(()), Ok(())));
+        assert!(said(&["notes.txt", "pairs.CSV"]).unwrap_err().starts_with("pairs.CSV holds both sides"));
+        assert!(said(&["a.txt", "b.txt", "c.txt"]).unwrap_err().starts_with("3 files were opened"));
+    }
 }

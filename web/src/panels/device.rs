@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 use pema_protocol::{Command, DeviceChoice, DeviceKind};
 
+use super::facts::{facts, marked};
 use super::panel::Panel;
 use crate::state::Step;
 use crate::studio::studio;
@@ -11,6 +12,18 @@ const CHOICES: [(DeviceChoice, &str, &str); 3] = [
     (DeviceChoice::Auto, "auto", "Choose for me"),
     (DeviceChoice::Gpu, "gpu", "GPU (WebGPU), software adapters too"),
     (DeviceChoice::Cpu, "cpu", "Processor"),
+];
+
+/// What to do about a GPU that was not found, browser by browser.
+const ADVICE: [&str; 4] = [
+    "Chrome and Edge on Windows, macOS, Android and ChromeOS have WebGPU. Update the browser, switch on “Use graphics \
+     acceleration when available” at `chrome://settings/system`, start it again, and see at `chrome://gpu` what it \
+     says of WebGPU.",
+    "Chrome and Edge on Linux: set `chrome://flags/#enable-unsafe-webgpu` and `chrome://flags/#enable-vulkan` to \
+     “Enabled” and start the browser again. The graphics driver must have Vulkan.",
+    "Firefox: update it; where WebGPU is still off, open `about:config`, set `dom.webgpu.enabled` to “true” and load \
+     this page again.",
+    "Safari has WebGPU from version 26 on. In earlier ones: Settings, Feature Flags, switch on “WebGPU”.",
 ];
 
 #[component]
@@ -28,7 +41,7 @@ pub(crate) fn DevicePanel() -> impl IntoView {
                     .get()
                     .map(|d| {
                         let memory = d.memory_gb.map(|gb| {
-                            format!("{gb} GB or more in this machine, as far as the browser tells; a page may use 4 GB of it")
+                            format!("{gb} GB or more; a page may use 4 GB of it")
                         });
                         let kind = match d.kind {
                             DeviceKind::Gpu => "GPU",
@@ -37,22 +50,19 @@ pub(crate) fn DevicePanel() -> impl IntoView {
                         };
                         let same = d.name == kind;
                         view! {
-                            <p class="lead">
+                            <p class="lead begins">
                                 <strong data-testid="device-name">{d.name}</strong>
                                 " "
                                 <span class="tag" hidden=same>{kind}</span>
                             </p>
-                            <p>{meaning.get()}</p>
-                            <dl>
-                                <dt>"Why this one"</dt>
-                                <dd>{d.why}</dd>
-                                <dt>"Self-test"</dt>
-                                <dd>{d.self_test}</dd>
-                                <dt>"Speed"</dt>
-                                <dd>{format!("{:.0} billion operations a second", d.gflops)}</dd>
-                                {memory.map(|text| view! { <dt>"Memory"</dt><dd>{text}</dd> })}
-                                {d.offered.map(|name| view! { <dt>"Also there"</dt><dd>{name}</dd> })}
-                            </dl>
+                            <p>{meaning}</p>
+                            {facts([
+                                ("Why this one", Some(d.why)),
+                                ("Self-test", Some(d.self_test)),
+                                ("Memory", memory),
+                                ("Speed", Some(format!("{:.0} billion operations a second", d.gflops))),
+                                ("Also there", d.offered),
+                            ])}
                         }
                     })
             }}
@@ -84,38 +94,7 @@ pub(crate) fn DevicePanel() -> impl IntoView {
             <details data-testid="no-gpu" hidden=move || device.with(|d| d.as_ref().is_none_or(|d| d.kind == DeviceKind::Gpu))>
                 <summary>"There is a GPU in this machine? What to do"</summary>
                 <ul>
-                    <li>
-                        "Chrome and Edge on Windows, macOS, Android and ChromeOS have WebGPU. Update the browser, switch on "
-                        <em>"Use graphics acceleration when available"</em>
-                        " at "
-                        <code>"chrome://settings/system"</code>
-                        ", start it again, and see at "
-                        <code>"chrome://gpu"</code>
-                        " what it says of WebGPU."
-                    </li>
-                    <li>
-                        "Chrome and Edge on Linux: set "
-                        <code>"chrome://flags/#enable-unsafe-webgpu"</code>
-                        " and "
-                        <code>"chrome://flags/#enable-vulkan"</code>
-                        " to "
-                        <em>"Enabled"</em>
-                        " and start the browser again. The graphics driver must have Vulkan."
-                    </li>
-                    <li>
-                        "Firefox: update it; where WebGPU is still off, open "
-                        <code>"about:config"</code>
-                        ", set "
-                        <code>"dom.webgpu.enabled"</code>
-                        " to "
-                        <em>"true"</em>
-                        " and load this page again."
-                    </li>
-                    <li>
-                        "Safari has WebGPU from version 26 on. In earlier ones: Settings, Feature Flags, switch on "
-                        <em>"WebGPU"</em>
-                        "."
-                    </li>
+                    {ADVICE.map(|text| view! { <li>{marked(text)}</li> }).collect_view()}
                 </ul>
             </details>
         </Panel>

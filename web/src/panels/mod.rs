@@ -2,12 +2,15 @@
 
 mod data;
 mod device;
+mod facts;
 mod kept;
 mod model;
 mod open;
 mod panel;
+mod paste;
 mod prompt;
 mod report;
+mod tokens;
 mod train;
 mod why;
 mod write;

@@ -1,8 +1,9 @@
 //! The language model.
 
 use leptos::prelude::*;
-use pema_protocol::{Command, ModelSource};
+use pema_protocol::{Command, ModelInfo, ModelSource};
 
+use super::facts::facts;
 use super::open::OpenFile;
 use super::panel::{Panel, Progress};
 use crate::engine::address;
@@ -19,6 +20,8 @@ pub(crate) fn ModelPanel() -> impl IntoView {
     let model = studio.see(|s| s.model.clone());
     let fetching = studio.see(|s| s.fetching);
     let occupied = studio.see(|s| s.occupied());
+    let memory = studio.see(|s| s.device.as_ref().and_then(|d| d.memory_gb));
+    let none = Memo::new(move |_| model.with(Option::is_none));
     let begun = StoredValue::new(0.0);
     let part = Signal::derive(move || fetching.get().unwrap_or_default());
     let text = Signal::derive(move || match fetching.get() {
@@ -43,62 +46,62 @@ pub(crate) fn ModelPanel() -> impl IntoView {
                     .map(|m| {
                         view! {
                             <p class="lead" data-testid="model-ready">
-                                <strong>{m.name}</strong>
+                                <strong>{m.name.clone()}</strong>
                                 " "
-                                <span class="tag">{m.quantisation}</span>
+                                <span class="tag">{m.quantisation.clone()}</span>
                             </p>
-                            <dl>
-                                <dt>"File"</dt>
-                                <dd>{format::bytes(m.bytes)} ", kept on this device"</dd>
-                                <dt>"On the device"</dt>
-                                <dd>{format::bytes(m.device_bytes)}</dd>
-                                <dt>"Engine"</dt>
-                                <dd data-testid="engine-bytes" data-bytes=m.engine_bytes.to_string()>
-                                    {format!("{} of this browser's memory", format::bytes(m.engine_bytes))}
-                                </dd>
-                                <dt>"Size"</dt>
-                                <dd>
-                                    {format!(
-                                        "{} layers, states of {} numbers, {} tokens; reads up to {} tokens",
-                                        m.layers,
-                                        m.hidden,
-                                        m.vocab,
-                                        m.context,
-                                    )}
-                                </dd>
-                                <dt>"Chat template"</dt>
-                                <dd>{if m.chat { "yes" } else { "no" }}</dd>
-                                <dt>"SHA-256"</dt>
-                                <dd class="hash">{m.sha256}</dd>
-                            </dl>
+                            <p>{needs(&m, memory.get())}</p>
+                            <details>
+                                <summary>"About this model"</summary>
+                                <span data-testid="engine-bytes" data-bytes=m.engine_bytes.to_string() hidden></span>
+                                {facts([
+                                    ("File", Some(format!("{}, kept on this device", format::bytes(m.bytes)))),
+                                    ("Engine", Some(format!("{} of this browser's memory", format::bytes(m.engine_bytes)))),
+                                    ("Layers", Some(format!("{}, with states of {} numbers", m.layers, m.hidden))),
+                                    ("Vocabulary", Some(format!("{} tokens", m.vocab))),
+                                    ("Reads up to", Some(format!("{} tokens", m.context))),
+                                    ("Chat template", Some(if m.chat { "yes" } else { "no" }.to_owned())),
+                                    ("SHA-256", Some(m.sha256)),
+                                ])}
+                            </details>
                         }
                     })
             }}
-            <div role="status" hidden=move || fetching.get().is_none()>
+            <div hidden=move || fetching.get().is_none()>
                 <Progress part text label="Opening the model" />
                 <button on:click=move |_| studio.say(Command::Cancel)>"Stop"</button>
             </div>
-            <div class="row" hidden=move || fetching.get().is_some()>
-                <button
-                    class="primary"
-                    data-testid="model-default"
-                    disabled=move || occupied.get()
-                    hidden=move || model.get().is_some()
-                    on:click=move |_| open(ModelSource::Address { url: address(DEFAULT) }, None)
-                >
-                    "Open the default model (98 MB)"
-                </button>
-                <OpenFile
-                    label="Open a GGUF file, or drop it here"
-                    accept=".gguf"
-                    testid="model-file"
-                    disabled=Signal::from(occupied)
-                    opened=move |files| open(ModelSource::Attached, files.into_iter().next())
-                />
-            </div>
-            <p class="hint" hidden=move || model.get().is_some()>
-                "The default model comes from this site, once. A model of your own never leaves this device."
+            <details class="more" class:only=move || none.get() prop:open=move || none.get() hidden=move || fetching.get().is_some()>
+                <summary hidden=move || none.get()>"Open another model"</summary>
+                <div class="row">
+                    <button
+                        class="primary"
+                        data-testid="model-default"
+                        disabled=move || occupied.get()
+                        hidden=move || !none.get()
+                        on:click=move |_| open(ModelSource::Address { url: address(DEFAULT) }, None)
+                    >
+                        "Open the default model (98 MB)"
+                    </button>
+                    <OpenFile
+                        label="Open a model of your own, or drop it here"
+                        hint="A GGUF file; it never leaves this device"
+                        accept=".gguf"
+                        testid="model-file"
+                        disabled=Signal::from(occupied)
+                        opened=move |files| open(ModelSource::Attached, files.into_iter().next())
+                    />
+                </div>
+            </details>
+            <p class="hint" hidden=move || !none.get() || fetching.get().is_some()>
+                "The default model comes from this site, once, and is kept on this device."
             </p>
         </Panel>
     }
+}
+
+/// What the model takes of the memory there is.
+fn needs(m: &ModelInfo, memory_gb: Option<f32>) -> String {
+    let there = memory_gb.map(|gb| format!("; this machine has {gb} GB or more")).unwrap_or_default();
+    format!("It takes {} of the device's memory{there}.", format::bytes(m.device_bytes))
 }

@@ -6,6 +6,9 @@ use web_sys::{DragEvent, File, FileList, HtmlInputElement};
 #[component]
 pub(crate) fn OpenFile(
     label: &'static str,
+    /// What it may be.
+    #[prop(optional)]
+    hint: &'static str,
     /// Endings or media types.
     accept: &'static str,
     #[prop(optional)] multiple: bool,
@@ -49,7 +52,10 @@ pub(crate) fn OpenFile(
                     input.set_value("");
                 }
             />
-            <span>{label}</span>
+            <span>
+                <strong>{label}</strong>
+                <span class="hint" hidden=hint.is_empty()>{hint}</span>
+            </span>
         </label>
     }
 }

@@ -1,7 +1,10 @@
 //! The frame of a step: title, what it waits for, what went wrong.
 
+use gloo::timers::callback::Timeout;
+use leptos::html::Section;
 use leptos::prelude::*;
 use pema_protocol::TroubleKind;
+use web_sys::FocusOptions;
 
 use crate::state::Step;
 use crate::studio::studio;
@@ -12,10 +15,33 @@ pub(crate) fn Panel(step: Step, children: Children) -> impl IntoView {
     let waits = studio.see(move |s| s.waits_for(step));
     let troubles =
         studio.see(move |s| s.troubles.iter().filter(|t| t.0 == step).map(|t| t.1.clone()).collect::<Vec<_>>());
+    let place = NodeRef::<Section>::new();
+    // A control that is hidden or switched off by what it began takes the focus with it; whoever uses the
+    // keyboard would begin at the top of the page again.
+    let changes = studio.see(move |s| (s.busy(step), s.occupied(), s.waits_for(step).is_some()));
+    Effect::new(move |_| {
+        changes.get();
+        Timeout::new(SETTLED, move || {
+            let Some(place) = place.get_untracked() else { return };
+            if studio.focused.get_value() == Some(step) && focus_is_lost() {
+                let stay = FocusOptions::new();
+                stay.set_prevent_scroll(true);
+                place.focus_with_options(&stay).ok();
+            }
+        })
+        .forget();
+    });
     let heading = format!("{}-title", step.anchor());
     let named = heading.clone();
     view! {
-        <section id=step.anchor() class="panel" tabindex="-1" aria-labelledby=named>
+        <section
+            id=step.anchor()
+            class="panel"
+            tabindex="-1"
+            aria-labelledby=named
+            node_ref=place
+            on:focusin=move |_| studio.focused.set_value(Some(step))
+        >
             <h2 id=heading>
                 <span class="number" aria-hidden="true">{step as usize + 1}</span>
                 {step.title()}
@@ -49,6 +75,14 @@ pub(crate) fn Panel(step: Step, children: Children) -> impl IntoView {
             </div>
         </section>
     }
+}
+
+/// Milliseconds until the browser has taken the focus from what is hidden.
+const SETTLED: u32 = 60;
+
+fn focus_is_lost() -> bool {
+    let active = web_sys::window().and_then(|w| w.document()).and_then(|d| d.active_element());
+    active.is_none_or(|e| e.tag_name() == "BODY")
 }
 
 /// A bar with what it says.

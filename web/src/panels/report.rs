@@ -72,28 +72,32 @@ fn Elsewhere() -> impl IntoView {
     view! {
         <section class="panel" aria-labelledby="kept-title">
             <h2 id="kept-title">"On this device"</h2>
-            <OpenFile label="Open an adapter for the open model (.safetensors)" accept=".safetensors" testid="import-adapter"
-                disabled=Signal::from(closed) opened=import />
             <KeptFiles />
+            <h3>"An adapter you have already"</h3>
+            <OpenFile label="Open an adapter, or drop it here" hint="A .safetensors file made for the model that is open" accept=".safetensors"
+                testid="import-adapter" disabled=Signal::from(closed) opened=import />
         </section>
     }
 }
+
+/// Columns of the answers.
+const SIDES: [&str; 4] = ["Input", "Model alone", "Adapted", "Wanted"];
 
 #[component]
 fn Scores(report: Report) -> impl IntoView {
     let name = |method: &str| match method {
         "base" => "Model alone",
-        "knn" => "kNN-LM",
+        "knn" => "Nearest examples (kNN)",
         "pema" => "PEMA, constant weight",
         "pema-gu" => "PEMA, Gradual Unrolling",
         _ => "Other",
     };
     view! {
-        <p class="lead" role="status" data-testid="verdict"><strong>{report.verdict}</strong></p>
+        <p class="lead verdict" data-testid="verdict"><strong>{report.verdict}</strong></p>
         {report.warnings.into_iter().map(|w| view! { <p class="warning">{w}</p> }).collect_view()}
         <div class="scrolls" tabindex="0" role="region" aria-label="Scores">
             <table data-testid="report-table">
-                <caption>{format!("{} test pairs. {}.", report.pairs, report.signature)}</caption>
+                <caption class="unseen">"Scores"</caption>
                 <thead><tr>
                     <th scope="col">"Method"</th>
                     {["Loss", "Perplexity", "BLEU", "chrF", "Exact"].map(|h| view! { <th scope="col" class="number">{h}</th> }).collect_view()}
@@ -110,12 +114,21 @@ fn Scores(report: Report) -> impl IntoView {
                 }).collect_view()}</tbody>
             </table>
         </div>
+        <p class="hint">
+            {format!("Measured on {} pairs that were not learnt from. ", report.pairs)}
+            "Loss and perplexity say how much your wording surprises the model: lower is better. BLEU, chrF and exact compare "
+            "its answers with yours: higher is better. "
+            {report.signature} "."
+        </p>
         <details>
             <summary>"Answers side by side"</summary>
             <div class="scrolls" tabindex="0" role="region" aria-label="Answers side by side">
-                <table>
-                    <thead><tr>{["Input", "Model alone", "Adapted", "Wanted"].map(|h| view! { <th scope="col">{h}</th> }).collect_view()}</tr></thead>
-                    <tbody>{report.examples.into_iter().map(|row| view! { <tr>{row.map(|c| view! { <td>{c}</td> }).collect_view()}</tr> }).collect_view()}</tbody>
+                <table class="stack">
+                    <thead><tr>{SIDES.map(|h| view! { <th scope="col">{h}</th> }).collect_view()}</tr></thead>
+                    <tbody>{report.examples.into_iter().map(|row| {
+                        let cells = SIDES.into_iter().zip(row).map(|(side, text)| view! { <td data-label=side>{text}</td> });
+                        view! { <tr>{cells.collect_view()}</tr> }
+                    }).collect_view()}</tbody>
                 </table>
             </div>
         </details>

@@ -62,7 +62,7 @@ pub(crate) fn TrainPanel() -> impl IntoView {
             </p>
             <Needs />
             <div class="row" hidden=move || busy.get()>
-                <button class="primary" data-testid="train-start" disabled=move || occupied.get() on:click=move |_| studio.train(false)>
+                <button class:primary=move || trained.with(Option::is_none) data-testid="train-start" disabled=move || occupied.get() on:click=move |_| studio.train(false)>
                     {move || match (unfinished.get(), trained.get().is_some()) {
                         (true, _) => "Go on where it stopped",
                         (_, true) => "Train again",
@@ -74,7 +74,7 @@ pub(crate) fn TrainPanel() -> impl IntoView {
                     disabled=move || occupied.get()
                     on:click=move |_| studio.train(true)
                 >
-                    "Begin anew"
+                    "Start over"
                 </button>
             </div>
             <div hidden=move || !busy.get() data-testid="train-progress">
@@ -88,24 +88,26 @@ pub(crate) fn TrainPanel() -> impl IntoView {
                 <p class="hint">"You can close this page: what is read and learnt is kept, and it goes on when you come back."</p>
             </div>
             {move || trained.get().map(|t| {
-                let from = match t.rows {
-                    0 => "An imported adapter".to_owned(),
-                    rows => format!("Trained on {rows} rows in {}", format::seconds(t.seconds)),
+                let how = format!("{} form, width {}, best of {} steps: {}.", t.form, t.rank, t.steps[0], t.steps[1]);
+                let how = match t.rows {
+                    0 => format!("An imported adapter: {how}"),
+                    rows => format!("Trained on {rows} rows in {}: {how}", format::seconds(t.seconds)),
                 };
                 let gain = t.held_out.map(|[base, mix]| format!(
-                    " On pairs it did not learn from, the loss goes from {base:.3} to {mix:.3} ({:+.0} %).",
-                    (mix / base - 1.0) * 100.0
+                    " On pairs it did not learn from, the loss went from {base:.3} to {mix:.3} ({} %).",
+                    format!("{:+.0}", (mix / base - 1.0) * 100.0).replace('-', "−")
                 ));
                 view! {
-                    <p class="lead" data-testid="train-done">
-                        <strong>{from}</strong>
-                        {format!(": {} form, width {}, best of {} steps: {}.", t.form, t.rank, t.steps[0], t.steps[1])}
-                        {gain}
-                    </p>
+                    <div data-testid="train-done">
+                        <p class="lead"><strong>"Your adapter is ready."</strong>{gain}</p>
+                        <p class="hint">{how}</p>
+                    </div>
                 }
             })}
-            <Chart title="Training losses" series=losses />
-            <Chart title="Held-out loss" series=held_out />
+            <div class="charts">
+                <Chart title="Training losses" series=losses />
+                <Chart title="Loss on held-out pairs" series=held_out />
+            </div>
             <Advanced />
         </Panel>
     }
@@ -124,7 +126,7 @@ fn Needs() -> impl IntoView {
     });
     let idle = studio.see(|s| s.model.is_some() && s.data.is_some() && !s.occupied());
     Effect::new(move |_| {
-        ground.track();
+        ground.get();
         let settings = studio.settings.with(|s| s.train(data.get().as_ref()));
         if idle.get() {
             studio.say(Command::Estimate { settings });
