@@ -79,6 +79,10 @@ pub(crate) struct State {
     pub(crate) asked: u32,
     pub(crate) base: Vec<TokenView>,
     pub(crate) adapted: Vec<TokenView>,
+    /// Whether a likelier adapted answer is being looked for.
+    pub(crate) searching: bool,
+    /// The likeliest of several versions.
+    pub(crate) searched: Option<Answer>,
     pub(crate) wrote: Option<(Answer, Option<Answer>)>,
     pub(crate) why: Option<(u32, Vec<Neighbour>)>,
     pub(crate) measuring: Option<(u32, u32)>,
@@ -125,7 +129,7 @@ impl State {
                 self.asked += 1;
                 self.base.clear();
                 self.adapted.clear();
-                (self.wrote, self.why) = (None, None);
+                (self.wrote, self.why, self.searched, self.searching) = (None, None, None, false);
             }
             Command::OpenDevice { .. } => (self.device, self.model) = (None, None),
             Command::OpenModel { .. } => (self.model, self.fetching) = (None, Some((0, 0))),
@@ -188,7 +192,9 @@ impl State {
             Event::Paused { paused } => self.paused = paused,
             Event::Token { side: Side::Base, token } => self.base.push(token),
             Event::Token { side: Side::Adapted, token } => self.adapted.push(token),
-            Event::Wrote { base, adapted } => self.wrote = Some((base, adapted)),
+            Event::Searching => self.searching = true,
+            Event::Searched { answer } => self.searched = Some(answer),
+            Event::Wrote { base, adapted } => (self.wrote, self.searching) = (Some((base, adapted)), false),
             Event::Neighbours { token, rows } => self.why = Some((token, rows)),
             Event::EvaluateProgress { done, of } => self.measuring = Some((done, of)),
             Event::Reported(report) => (self.report, self.measuring) = (Some(report), None),

@@ -62,7 +62,8 @@ pub enum Command {
     StopAndKeep,
     /// Stops a running `Write` or `Evaluate` after the next token.
     Cancel,
-    /// Writes with and without the adapter, side by side. Answered by `Token` and `Wrote`.
+    /// Writes with and without the adapter, side by side. Answered by `Token`, with an adapter
+    /// by `Searching` and `Searched`, and by `Wrote`.
     Write {
         /// The user's input.
         input: String,

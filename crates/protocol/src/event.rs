@@ -61,6 +61,13 @@ pub enum Event {
         /// The token.
         token: TokenView,
     },
+    /// Both answers are there; a likelier one is now looked for among several versions of the adapted one.
+    Searching,
+    /// The likeliest of several versions of the adapted answer.
+    Searched {
+        /// The answer, which may be the one that was written token by token.
+        answer: Answer,
+    },
     /// Both answers are written.
     Wrote {
         /// Without the adapter.

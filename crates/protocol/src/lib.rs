@@ -19,4 +19,4 @@ pub use frame::{FrameError, Message, RequestId, decode, encode};
 
 /// Version of the protocol. Both sides say it first; an interface that was left open while the site
 /// changed then hears that it must be loaded again.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;

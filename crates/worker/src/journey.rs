@@ -214,6 +214,12 @@ async fn the_whole_journey_survives_reloads_and_ends_with_nothing_stored() {
     let Some(Event::Wrote { base, adapted: Some(adapted) }) = events.last() else { panic!("nothing written") };
     let written = |side| events.iter().filter(|e| matches!(e, Event::Token { side: s, .. } if *s == side)).count();
     assert_eq!((written(Side::Base), written(Side::Adapted)), (base.tokens as usize, adapted.tokens as usize));
+    let searched = events.iter().find_map(|e| match e {
+        Event::Searched { answer } => Some(answer.clone()),
+        _ => None,
+    });
+    assert!(searched.is_some_and(|a| a.tokens > 0 && a.tokens <= 8));
+    assert!(events.iter().any(|e| matches!(e, Event::Searching)));
     let first = (base.clone(), adapted.clone());
     let events = studio.say(Command::WhyThisWord { token: 0 }).await.unwrap();
     let Some(Event::Neighbours { rows, .. }) = events.last() else { panic!("no neighbours") };

@@ -1,7 +1,7 @@
 //! Prompts and answers.
 
 use pema::schedule::Schedule;
-use pema::{Duet, DuetToken, Generator, Prompter, Voice};
+use pema::{Duet, DuetToken, GenerateConfig, Generator, Method, Prompter, Voice};
 use pema_plm::tokenizer::Tokenizer;
 use pema_protocol::{
     Answer, Candidate, Event, MixSettings, Neighbour, RequestId, Schedule as Shown, Side, TaskSettings, TokenView,
@@ -11,6 +11,8 @@ use crate::engine::Engine;
 use crate::fault::{Fault, Result};
 use crate::tune;
 
+/// Versions of the adapted answer that are searched when both are written.
+const VERSIONS: usize = 4;
 /// Examples shown for a token.
 const NEIGHBOURS: usize = 5;
 
@@ -48,16 +50,21 @@ pub(crate) async fn write(e: &mut Engine, id: RequestId, input: &str, mix: MixSe
     let encoded = Prompter::new(&plm.file, &prompt)?.prompt(input)?;
     let generator = Generator::new(plm, e.adapter.as_ref(), None)?;
     let stop: Vec<String> = prompt.template.stop_string().map(str::to_owned).into_iter().collect();
-    let mut duet = Duet::new(&generator, encoded, &stop, max_tokens as usize)?;
+    let mut duet = Duet::new(&generator, encoded.clone(), &stop, max_tokens as usize)?;
     e.control.mix.set(Some(mix));
-    let mut contexts = Vec::new();
-    loop {
+    // The weight and the schedule that the user wants at this moment.
+    let wanted = || {
         let mix = e.control.mix.get().unwrap_or(mix);
         let (schedule, chosen) = match (mix.schedule, &e.adapter) {
             (Shown::GradualUnrolling, a) => (Schedule::Paper, a.as_ref().map_or(0.0, |a| a.meta.lambda_max)),
             (Shown::Constant, a) => (Schedule::Constant, a.as_ref().map_or(0.0, |a| a.meta.lambda_constant)),
         };
-        let Some(tokens) = duet.step(schedule, mix.lambda_max.unwrap_or(chosen)).await? else { break };
+        (schedule, mix.lambda_max.unwrap_or(chosen))
+    };
+    let mut contexts = Vec::new();
+    loop {
+        let (schedule, lambda) = wanted();
+        let Some(tokens) = duet.step(schedule, lambda).await? else { break };
         for token in tokens {
             let side = if token.voice == Voice::Base { Side::Base } else { Side::Adapted };
             e.link.send(id, Event::Token { side, token: view(&plm.file.tokenizer, &token, &stop) });
@@ -72,6 +79,17 @@ pub(crate) async fn write(e: &mut Engine, id: RequestId, input: &str, mix: MixSe
     }
     let answer = |voice| duet.text(voice).map(|(text, n, ended)| Answer { text, tokens: n as u32, ended });
     let base = answer(Voice::Base).ok_or_else(|| Fault::refused("nothing was written"))?;
+    if e.adapter.is_some() && !e.control.cancel.get() {
+        e.link.send(id, Event::Searching);
+        e.control.breathe().await;
+        let (schedule, lambda) = wanted();
+        let greedy = GenerateConfig::greedy(Method::of(schedule), &prompt, max_tokens as usize);
+        let config = GenerateConfig { lambda_max: Some(lambda), beams: Some(VERSIONS), ..greedy };
+        if let Some(best) = generator.write(&[encoded], &config, |_, _| {}).await?.pop() {
+            let answer = Answer { text: best.text, tokens: best.tokens.len() as u32, ended: best.ended };
+            e.link.send(id, Event::Searched { answer });
+        }
+    }
     let event = Event::Wrote { base, adapted: answer(Voice::Adapted) };
     e.contexts = contexts;
     e.link.send(id, event);

@@ -17,6 +17,7 @@ pub(crate) fn WritePanel() -> impl IntoView {
     let occupied = studio.see(|s| s.occupied());
     let trained = studio.see(|s| s.trained.as_ref().map(|t| (t.lambda_max, t.lambda_constant)));
     let status = studio.see(|s| match (&s.wrote, s.busy(Step::Write)) {
+        (_, true) if s.searching => "Looking for a likelier wording among four versions…".to_owned(),
         (_, true) => "Writing…".to_owned(),
         (Some((base, adapted)), _) => {
             let end = |ended: bool| if ended { "" } else { ", stopped at the limit" };
@@ -24,6 +25,11 @@ pub(crate) fn WritePanel() -> impl IntoView {
             format!("Without the adapter: {} tokens{}{}.", base.tokens, end(base.ended), adapted.unwrap_or_default())
         }
         _ => String::new(),
+    });
+    let better = studio.see(|s| {
+        let (_, adapted) = s.wrote.as_ref()?;
+        let (found, written) = (s.searched.as_ref()?, adapted.as_ref()?);
+        (found.text != written.text).then(|| found.text.clone())
     });
     let chosen = RwSignal::new(None::<u32>);
     let input = RwSignal::new(String::new());
@@ -110,6 +116,11 @@ pub(crate) fn WritePanel() -> impl IntoView {
                     <h3>"With your adapter"</h3>
                     <p class="tokens" role="group" aria-label="Answer with your adapter; the arrow keys move among its words" data-testid="answer-adapted"><Tokens side=Side::Adapted chosen /></p>
                     <p class="hint">"The darker a word, the more your adapter moved it. Choose one to see why."</p>
+                    <div hidden=move || better.with(Option::is_none)>
+                        <h3>"The likeliest of four versions"</h3>
+                        <p class="tokens" data-testid="answer-searched">{move || better.get()}</p>
+                        <p class="hint">"Looking further ahead than one word at a time found this wording as a whole more likely."</p>
+                    </div>
                 </div>
             </div>
             {move || chosen.get().map(|token| view! { <Why token /> })}
