@@ -305,6 +305,8 @@ fn is_last(event: &Event) -> bool {
         Event::ModelProgress { .. }
             | Event::MemoryProgress(_)
             | Event::TrainResumed { .. }
+            | Event::Searching
+            | Event::Searched { .. }
             | Event::TrainProgress(_)
             | Event::Token { .. }
             | Event::EvaluateProgress { .. }
@@ -338,7 +340,7 @@ fn aloud(event: &Event) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pema_protocol::{DeviceChoice, ModelSource, TrainSettings};
+    use pema_protocol::{DeviceChoice, MixSettings, ModelSource, Schedule, TrainSettings};
 
     fn ready() -> State {
         let mut state = State::default();
@@ -401,6 +403,24 @@ mod tests {
         assert!(!state.busy(Step::Model) && state.fetching.is_none());
         state.begin(3, &open);
         assert!(state.troubles.is_empty());
+    }
+
+    #[test]
+    fn an_answer_is_searched_while_the_step_is_still_busy() {
+        let mut state = ready();
+        let mix = MixSettings { lambda_max: None, schedule: Schedule::Constant };
+        let write = Command::Write { input: "hi".into(), mix, max_tokens: 8 };
+        let answer = |text: &str| Answer { text: text.into(), tokens: 1, ended: true };
+        state.begin(2, &write);
+        state.apply(2, Event::Searching);
+        assert!(state.searching && state.busy(Step::Write));
+        state.apply(2, Event::Searched { answer: answer("better") });
+        assert!(state.busy(Step::Write));
+        state.apply(2, Event::Wrote { base: answer("a"), adapted: Some(answer("b")) });
+        assert!(!state.searching && !state.busy(Step::Write));
+        assert_eq!(state.searched.as_ref().map(|a| a.text.as_str()), Some("better"));
+        state.begin(3, &write);
+        assert!(state.searched.is_none());
     }
 
     #[test]
