@@ -123,13 +123,14 @@ impl TrainConfig {
     }
 
     /// The starting point named `recipe` for a form; `None` for the recipe's own form. The paper form
-    /// must learn the whole prediction anew, so it takes larger batches and steps than the residual
-    /// form, which starts at the model.
+    /// must learn the whole prediction anew, so it takes larger batches and more steps than the residual
+    /// form, which starts at the model, and its narrow bottleneck needs no dropout.
     pub fn of(recipe: Recipe, form: Option<Form>) -> TrainConfig {
         match (recipe, form) {
             (Recipe::Paper, form) => TrainConfig { form: form.unwrap_or(Form::Paper), ..TrainConfig::paper() },
             (Recipe::Recommended, Some(Form::Paper)) => {
-                TrainConfig { form: Form::Paper, batch: 2048, lr: 3e-3, steps: Some(100), ..TrainConfig::recommended() }
+                let (batch, steps, decay) = (2048, Some(100), Decay::Constant);
+                TrainConfig { form: Form::Paper, batch, steps, decay, dropout: 0.0, ..TrainConfig::recommended() }
             }
             (Recipe::Recommended, _) => TrainConfig::recommended(),
         }
