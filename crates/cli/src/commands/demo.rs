@@ -62,8 +62,11 @@ pub async fn run(global: &Global, args: &DemoArgs) -> Result<()> {
     let max_tokens = enough_tokens(&plm, &test.examples)?;
     let mut evaluator = Evaluator::new(&plm, &test, &prompt, Some(&tuned.adapter), None).await?;
     let mut evaluations = Vec::new();
+    // The model alone searches among as many versions, so that what is compared is the adapter.
+    let beams = Some(tuned.adapter.meta.beams);
     for method in [Method::Base, Method::Pema, Method::PemaGu] {
-        evaluations.push(measure(global, &mut evaluator, &GenerateConfig::greedy(method, &prompt, max_tokens)).await?);
+        let config = GenerateConfig { beams, ..GenerateConfig::greedy(method, &prompt, max_tokens) };
+        evaluations.push(measure(global, &mut evaluator, &config).await?);
     }
     // The free alternative, for honesty: the same model without the demonstrations.
     let plain = match prompt.demos.is_empty() {
@@ -71,7 +74,8 @@ pub async fn run(global: &Global, args: &DemoArgs) -> Result<()> {
         false => {
             let prompt = PromptSetup { demos: Vec::new(), ..prompt.clone() };
             let mut evaluator = Evaluator::new(&plm, &test, &prompt, None, None).await?;
-            Some(measure(global, &mut evaluator, &GenerateConfig::greedy(Method::Base, &prompt, max_tokens)).await?)
+            let config = GenerateConfig { beams, ..GenerateConfig::greedy(Method::Base, &prompt, max_tokens) };
+            Some(measure(global, &mut evaluator, &config).await?)
         }
     };
     if global.json {
