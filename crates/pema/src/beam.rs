@@ -7,17 +7,18 @@
 use pema_device::Buffer;
 use pema_plm::source::ByteSource;
 
-use crate::Result;
 use crate::copying::Reader;
 use crate::decode::Batch;
-use crate::generate::{BATCH, GenerateConfig, Generator, Text, Written};
+use crate::generate::{BATCH, GenerateConfig, Generator, Written};
 use crate::mixer::{Choice, Mixing};
 use crate::prompt::{Encoded, shared_prefix};
+use crate::text::Text;
+use crate::{Error, Result};
 
 /// Most versions of one text.
 pub const MOST_BEAMS: usize = 16;
-/// Versions are compared by log P / tokens^this: 0 prefers short texts, 1 compares the mean token.
-const LENGTH: f64 = 1.0;
+/// Versions where searching is wanted and no number is said: twice as many find nothing more.
+pub const BEAMS: usize = 4;
 
 #[derive(Clone)]
 struct Version {
@@ -29,9 +30,10 @@ struct Version {
 }
 
 impl Version {
+    /// Finished texts first, then by the mean log P of a token: the sum would prefer short texts.
     fn rank(&self) -> (bool, f64) {
-        let tokens = self.text.written().tokens.len().max(1) as f64;
-        (self.text.written().ended, self.score / tokens.powf(LENGTH))
+        let written = self.text.written();
+        (written.ended, self.score / written.tokens.len().max(1) as f64)
     }
 }
 
@@ -96,7 +98,9 @@ impl<S: ByteSource> Generator<'_, S> {
                 parts = if sequences.is_empty() { Vec::new() } else { vec![batch.step(&sequences, &last)?] };
             }
             for (search, prompt) in searches.into_iter().zip(chunk) {
-                let Some(best) = search.done.into_iter().next() else { continue };
+                // Every search ends with a finished version; a text that was left out would shift all others.
+                let best = search.done.into_iter().next();
+                let best = best.ok_or(Error::Diverged { step: 0, loss: f64::NAN, lr: 0.0 })?;
                 let (_, mut text) = best.text.end();
                 if config.explain {
                     self.explain(&mut batch, prompt, config, search.reader.as_ref(), &mut text).await?;
@@ -174,8 +178,8 @@ impl<S: ByteSource> Generator<'_, S> {
 }
 
 impl Search {
-    /// Takes the best continuations, given the likeliest next tokens of every live version. Returns which sequences become copies
-    /// of which, as pairs (from, to).
+    /// Takes the best continuations, given the likeliest next tokens of every live version. Returns which
+    /// sequences become copies of which, as pairs (from, to).
     fn extend(&mut self, push: impl Fn(&mut Version, u32), found: &[Vec<(u32, f32)>]) -> Vec<(usize, usize)> {
         let mut all = Vec::new();
         for (parent, (version, found)) in self.live.iter().zip(found).enumerate() {

@@ -4,17 +4,17 @@ use std::cell::OnceCell;
 
 use pema_device::Buffer;
 use pema_plm::source::ByteSource;
-use pema_plm::tokenizer::Decoder;
 use serde::{Deserialize, Serialize};
 
 use crate::beam::MOST_BEAMS;
 use crate::copying::{CopyBias, Lexicon, Reader};
 use crate::decode::Batch;
 use crate::knn::Knn;
-use crate::mixer::{Choice, Mixer, Mixing};
+use crate::mixer::{Mixer, Mixing};
 use crate::prompt::{Encoded, shared_prefix};
 use crate::sampling::{Sampler, SamplingConfig, StopStrings};
 use crate::schedule::{Schedule, Unrolling};
+use crate::text::Text;
 use crate::{Adapter, Error, Result};
 use pema_plm::Plm;
 
@@ -231,7 +231,7 @@ impl<'a, S: ByteSource> Generator<'a, S> {
             let ids: Vec<&[u32]> = chunk.iter().map(|p| p.prompt.as_slice()).collect();
             let rooms: Vec<usize> = chunk.iter().map(room).collect();
             // All of them, or with a limit of no tokens none.
-            let mut active: Vec<usize> = (0..chunk.len()).filter(|i| !texts[*i].finished).collect();
+            let mut active: Vec<usize> = (0..chunk.len()).filter(|i| !texts[*i].finished()).collect();
             let mut parts = batch.start(&ids, &rooms, &vec![1; chunk.len()])?;
             while !active.is_empty() {
                 let mut next = Vec::with_capacity(active.len());
@@ -243,7 +243,7 @@ impl<'a, S: ByteSource> Generator<'a, S> {
                     for i in &active[next.len()..next.len() + n] {
                         samplers.push(texts[*i].sampler.clone());
                         if let (Some((bias, lexicon)), Some(reader)) = (copying, &texts[*i].reader) {
-                            bonuses.push(bias.bonus(reader, lexicon, &texts[*i].said));
+                            bonuses.push(bias.bonus(reader, lexicon, texts[*i].said()));
                         }
                     }
                     let votes = config.votes.unwrap_or(0.0);
@@ -262,7 +262,7 @@ impl<'a, S: ByteSource> Generator<'a, S> {
                     if !piece.is_empty() {
                         on_text(c * BATCH + i, &piece);
                     }
-                    if !texts[i].finished {
+                    if !texts[i].finished() {
                         still.push(i);
                         feed.push(id);
                     }
@@ -304,17 +304,9 @@ impl<'a, S: ByteSource> Generator<'a, S> {
 
     pub(crate) fn begin(&self, prompt: &Encoded, config: &GenerateConfig, index: u64, room: usize) -> Result<Text> {
         let unrolling = self.unrolling(prompt.input_tokens, config)?;
-        Ok(Text {
-            unrolling,
-            sampler: Sampler::for_sequence(config.sampling, index),
-            decoder: self.plm.file.tokenizer.decoder(),
-            stop: StopStrings::new(config.stop.iter().cloned()),
-            written: Written { text: String::new(), tokens: Vec::new(), ended: false },
-            room,
-            finished: room == 0,
-            reader: None,
-            said: String::new(),
-        })
+        let sampler = Sampler::for_sequence(config.sampling, index);
+        let decoder = self.plm.file.tokenizer.decoder();
+        Ok(Text::new(unrolling, sampler, decoder, StopStrings::new(config.stop.iter().cloned()), room))
     }
 
     fn unrolling(&self, input_tokens: usize, config: &GenerateConfig) -> Result<Unrolling> {
@@ -331,70 +323,5 @@ impl<'a, S: ByteSource> Generator<'a, S> {
             _ => input_tokens,
         };
         Unrolling::new(schedule, lambda_max, length)
-    }
-}
-
-/// A text being written.
-#[derive(Debug, Clone)]
-pub(crate) struct Text {
-    unrolling: Unrolling,
-    sampler: Sampler,
-    decoder: Decoder,
-    stop: StopStrings,
-    written: Written,
-    room: usize,
-    finished: bool,
-    /// With copying: the input, and the whole text, what stop strings hold back included.
-    reader: Option<Reader>,
-    said: String,
-}
-
-impl Text {
-    /// What there is of it.
-    pub(crate) fn written(&self) -> &Written {
-        &self.written
-    }
-
-    /// Whether it ended, or there is no more room.
-    pub(crate) fn finished(&self) -> bool {
-        self.finished
-    }
-
-    /// The whole text, what stop strings hold back included.
-    pub(crate) fn said(&self) -> &str {
-        &self.said
-    }
-
-    /// Weight of the adapter at the next token.
-    pub(crate) fn lambda(&self) -> f32 {
-        self.unrolling.lambda(self.written.tokens.len())
-    }
-
-    /// Takes the next token; returns the text that is certain now.
-    pub(crate) fn push<S: ByteSource>(&mut self, plm: &Plm<S>, choice: Choice) -> String {
-        let tokenizer = &plm.file.tokenizer;
-        let ended = tokenizer.eos_ids().contains(&choice.id);
-        let text = if ended { String::new() } else { self.decoder.push(choice.id).unwrap_or_default() };
-        self.said += &text;
-        let lambda = self.lambda();
-        let shown = if ended { String::new() } else { tokenizer.token_text(choice.id).unwrap_or_default() };
-        self.written.tokens.push(Token { id: choice.id, text: shown, lambda, probabilities: choice.probabilities });
-        let piece = self.stop.push(&text);
-        self.written.text += &piece;
-        self.written.ended = ended || self.stop.stopped();
-        self.finished = self.written.ended || self.written.tokens.len() >= self.room;
-        piece
-    }
-
-    /// What was held back, and the finished text.
-    pub(crate) fn end(mut self) -> (String, Written) {
-        let mut rest = String::new();
-        if !self.stop.stopped() {
-            rest = self.stop.push(&self.decoder.finish().unwrap_or_default());
-            rest += &self.stop.finish();
-        }
-        self.written.text += &rest;
-        self.written.text = self.written.text.trim().to_owned();
-        (rest, self.written)
     }
 }

@@ -33,12 +33,13 @@ pub mod schedule;
 #[cfg(not(target_family = "wasm"))]
 mod store;
 pub mod template;
+mod text;
 pub mod train;
 mod training_log;
 mod tune;
 
 pub use adapter::{Adapter, AdapterMeta, Form};
-pub use beam::MOST_BEAMS;
+pub use beam::{BEAMS, MOST_BEAMS};
 pub use build::{BuildConfig, BuildProgress, Builder};
 pub use copying::{CopyBias, fit_copying};
 pub use demonstrations::{DemoSet, Shots, choose_demonstrations, enough_tokens};

@@ -1,11 +1,12 @@
 //! The whole job in one call, with everything chosen that can be: demonstrations, memory, training, and
 //! the way to write, checked on held-out texts.
 
-use std::collections::VecDeque;
+use std::iter::once;
 
 use pema_plm::Plm;
 use pema_plm::source::ByteSource;
 
+use crate::beam::BEAMS;
 use crate::build::{BuildConfig, BuildProgress, Builder};
 use crate::copying::{CopyBias, ENOUGH, copy_rows};
 use crate::dataset::{Dataset, Example};
@@ -158,8 +159,6 @@ pub async fn tune<S: ByteSource>(
 
 /// Ways that are tried once more without copying.
 const FINALISTS: usize = 2;
-/// Versions of a text in the last round.
-const BEAMS: usize = 4;
 
 /// Writes the held-out pairs, one token after the other: by the model alone, in every way worth trying with
 /// words of the input favoured, and in the best of these without. Then once more by the model alone and in
@@ -182,33 +181,28 @@ async fn check<S: ByteSource>(
     let inputs: Vec<String> = held.all.examples.iter().map(|e| e.input.clone()).collect();
     let rows = copy_rows(&generator, held.memory, &inputs, &bias, ENOUGH).await?;
     let weight = |mix: Mix, row: usize| mix.weight(held.memory.position[row], held.memory.input_tokens[row]);
-    let favouring = ways.into_iter().map(|mix| Mix { copying: true, ..mix });
-    let mut left: VecDeque<Mix> = std::iter::once(Mix::BASE).chain(favouring).collect();
     let mut tried: Vec<Tried> = Vec::new();
-    while let Some(mix) = left.pop_front() {
-        let mut config = mix.config(prompt, max_tokens);
-        let correction = mix.copying.then(|| {
-            bias.fit(&rows, |row| weight(mix, row));
-            bias.clone()
-        });
-        if let Some(bias) = &correction {
-            config.copying = Copying::With(bias.clone());
-        }
-        let losses = rows.iter().enumerate().map(|(i, row)| row.nll(correction.as_ref(), weight(mix, i)));
-        let nll = losses.sum::<f64>() / rows.len().max(1) as f64;
-        let done = tried.len() * pairs.examples.len();
-        let told = |now: usize| on(TuneProgress::Check { mix, done: done + now, of });
-        tried.push(Tried { mix, texts: evaluator.texts(&config, told).await?, nll, bias: correction });
-        if left.is_empty() && mix.beams == 1 {
-            let ranked = ranked(&tried, &pairs.examples)?;
-            let plain = ranked.iter().take(FINALISTS).map(|mix| Mix { copying: false, ..*mix });
-            match mix.copying {
-                true => left.extend(plain),
-                false => {
-                    let last = std::iter::once(Mix::BASE).chain(ranked.first().copied());
-                    left.extend(last.map(|mix| Mix { beams: BEAMS, ..mix }));
-                }
+    for round in 0..3 {
+        let best = ranked(&tried, &pairs.examples)?;
+        let mixes: Vec<Mix> = match round {
+            0 => once(Mix::BASE).chain(ways.iter().map(|mix| Mix { copying: true, ..*mix })).collect(),
+            1 => best.iter().take(FINALISTS).map(|mix| Mix { copying: false, ..*mix }).collect(),
+            _ => once(Mix::BASE).chain(best.first().copied()).map(|mix| Mix { beams: BEAMS, ..mix }).collect(),
+        };
+        for mix in mixes {
+            let mut config = mix.config(prompt, max_tokens);
+            let correction = mix.copying.then(|| {
+                bias.fit(&rows, |row| weight(mix, row));
+                bias.clone()
+            });
+            if let Some(bias) = &correction {
+                config.copying = Copying::With(bias.clone());
             }
+            let losses = rows.iter().enumerate().map(|(i, row)| row.nll(correction.as_ref(), weight(mix, i)));
+            let nll = losses.sum::<f64>() / rows.len().max(1) as f64;
+            let done = tried.len() * pairs.examples.len();
+            let told = |now: usize| on(TuneProgress::Check { mix, done: done + now, of });
+            tried.push(Tried { mix, texts: evaluator.texts(&config, told).await?, nll, bias: correction });
         }
     }
     Ok(tried)

@@ -37,20 +37,8 @@ pub(crate) async fn evaluate(e: &mut Engine, id: RequestId, limit: usize) -> Res
         if e.control.cancel.get() {
             return Err(Fault::refused("measuring was stopped"));
         }
-        let config = GenerateConfig {
-            method,
-            lambda_max: None,
-            schedule: None,
-            reference_length: None,
-            // A runaway text is cut, a good one is not.
-            max_tokens: (longest * 3 / 2).max(16),
-            sampling: SamplingConfig::default(),
-            stop: prompt.template.stop_string().map(str::to_owned).into_iter().collect(),
-            copying: Copying::default(),
-            votes: None,
-            beams: None,
-            explain: false,
-        };
+        // A runaway text is cut, a good one is not.
+        let config = GenerateConfig::greedy(method, prompt, (longest * 3 / 2).max(16));
         let before = (done.len() * pairs) as u32;
         let evaluation = evaluator
             .run(&config, |n| e.link.send(id, Event::EvaluateProgress { done: before + n as u32, of }))

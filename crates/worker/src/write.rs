@@ -1,7 +1,7 @@
 //! Prompts and answers.
 
 use pema::schedule::Schedule;
-use pema::{Duet, DuetToken, GenerateConfig, Generator, Method, Prompter, Voice};
+use pema::{BEAMS, Duet, DuetToken, GenerateConfig, Generator, Method, Prompter, Voice};
 use pema_plm::tokenizer::Tokenizer;
 use pema_protocol::{
     Answer, Candidate, Event, MixSettings, Neighbour, RequestId, Schedule as Shown, Side, TaskSettings, TokenView,
@@ -11,8 +11,6 @@ use crate::engine::Engine;
 use crate::fault::{Fault, Result};
 use crate::tune;
 
-/// Versions of the adapted answer that are searched when both are written.
-const VERSIONS: usize = 4;
 /// Examples shown for a token.
 const NEIGHBOURS: usize = 5;
 
@@ -84,7 +82,7 @@ pub(crate) async fn write(e: &mut Engine, id: RequestId, input: &str, mix: MixSe
         e.control.breathe().await;
         let (schedule, lambda) = wanted();
         let greedy = GenerateConfig::greedy(Method::of(schedule), &prompt, max_tokens as usize);
-        let config = GenerateConfig { lambda_max: Some(lambda), beams: Some(VERSIONS), ..greedy };
+        let config = GenerateConfig { lambda_max: Some(lambda), beams: Some(BEAMS), ..greedy };
         if let Some(best) = generator.write(&[encoded], &config, |_, _| {}).await?.pop() {
             let answer = Answer { text: best.text, tokens: best.tokens.len() as u32, ended: best.ended };
             e.link.send(id, Event::Searched { answer });
