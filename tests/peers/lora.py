@@ -11,10 +11,12 @@ those tokens only, which saves LoRA memory that transformers' own loss would tak
 
 The test pairs are scored before training (`base`) and after every epoch, as `pema eval` does: `nll` per
 target token behind gold prefixes, then greedy texts. `best_epoch` has the lowest `nll` on the
-validation pairs. `train_s` counts training steps only: no loading, no scoring; it is the machine's own
-only where `train_cpu_s` is near `train_s` times the threads, else other programs had the cores, and two
-threads that wait for each other then lose far more than their share. `peak_rss_mb` is that of the whole
-process, `peak_rss_before_training_mb` what loading and scoring had taken before.
+validation pairs. With `--beams` the last epoch's texts are written once more by beam search
+(`best_of_beams`: transformers' own, which ranks by the mean log-probability of a token). `train_s`
+counts training steps only: no loading, no scoring; it is the machine's own only where `train_cpu_s` is
+near `train_s` times the threads, else other programs had the cores, and two threads that wait for each
+other then lose far more than their share. `peak_rss_mb` is that of the whole process,
+`peak_rss_before_training_mb` what loading and scoring had taken before.
 Prints one line of JSON.
 """
 
@@ -64,6 +66,7 @@ def arguments():
     parser.add_argument("--lr", type=float, default=2e-4)
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--max-tokens", type=int, default=48, help="most tokens of a text")
+    parser.add_argument("--beams", type=int, default=1, help="also write with this many beams after the last epoch")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--texts", type=Path, help="file to write the test texts to, one JSON object a pair")
@@ -167,8 +170,8 @@ def mean_nll(model, pairs):
 
 
 @torch.no_grad()
-def write(model, tokens, template, prompts, max_tokens):
-    """A greedy text for every prompt."""
+def write(model, tokens, template, prompts, max_tokens, beams=1):
+    """A text for every prompt, greedy with one beam."""
     texts = []
     for begin in range(0, len(prompts), SCORED_AT_ONCE):
         some = prompts[begin : begin + SCORED_AT_ONCE]
@@ -180,7 +183,7 @@ def write(model, tokens, template, prompts, max_tokens):
             return torch.tensor([template.stop in tokens.decode(row[longest:].tolist()) for row in ids])
 
         written = model.generate(
-            input_ids=padded, attention_mask=mask, do_sample=False, num_beams=1, max_new_tokens=max_tokens,
+            input_ids=padded, attention_mask=mask, do_sample=False, num_beams=beams, max_new_tokens=max_tokens,
             eos_token_id=tokens.ends, pad_token_id=tokens.end, stopping_criteria=[stopped],
         )  # fmt: skip
         for row in written[:, longest:].tolist():
@@ -193,15 +196,17 @@ def score(args, model, tokens, template, valid, test):
     """(scores, texts) of the model as it is."""
     model.eval()
     texts = write(model, tokens, template, [prompt for prompt, _ in test.ids], args.max_tokens)
+    losses = {"valid_nll": round(mean_nll(model, valid.ids), 4), "nll": round(mean_nll(model, test.ids), 4)}
+    return losses | score_texts(texts, test), texts
+
+
+def score_texts(texts, test):
     equal = [text == target.strip() for text, target in zip(texts, test.targets, strict=True)]
-    scores = {
-        "valid_nll": round(mean_nll(model, valid.ids), 4),
-        "nll": round(mean_nll(model, test.ids), 4),
+    return {
         "bleu": round(sacrebleu.corpus_bleu(texts, [test.targets]).score, 2),
         "chrf": round(sacrebleu.corpus_chrf(texts, [test.targets]).score, 2),
         "exact": round(sum(equal) / len(equal), 4),
     }
-    return scores, texts
 
 
 def add_lora(args, model):
@@ -266,6 +271,13 @@ def main():
         outputs[f"epoch {epoch}"] = texts
         note(f"epoch {epoch}", epochs[-1])
 
+    searched = None
+    if args.beams > 1:
+        prompts = [prompt for prompt, _ in test.ids]
+        outputs["beams"] = write(model, tokens, template, prompts, args.max_tokens, args.beams)
+        searched = {"beams": args.beams, **score_texts(outputs["beams"], test)}
+        note("beams", searched)
+
     if args.texts:
         with args.texts.open("w", encoding="utf-8") as file:
             for i, (source, target) in enumerate(zip(test.inputs, test.targets, strict=True)):
@@ -279,6 +291,7 @@ def main():
         "steps": steps,
         "base": base,
         "epochs": epochs,
+        "best_of_beams": searched,
         "best_epoch": min(range(args.epochs), key=lambda e: epochs[e]["valid_nll"], default=-1) + 1,
         "train_s": round(seconds, 1),
         "train_cpu_s": round(cpu, 1),

@@ -196,6 +196,21 @@ fn template_and_demonstrations_travel_in_the_adapter_and_in_the_memory() {
 }
 
 #[test]
+fn targets_of_several_lines_get_a_template_that_can_write_them_or_a_note() {
+    let place = Place::new();
+    let pairs = |target: &str| -> String {
+        (0..12).map(|i| json!({"notes": format!("case {i}"), "reply": target}).to_string() + "\n").collect()
+    };
+    for (target, end) in [("Dear A,\n\nyes.", "\n###"), ("Yes.", "")] {
+        place.write("replies.jsonl", pairs(target));
+        let tuned = place.json("tune --model tiny.gguf --data replies.jsonl --out t --steps 1 --checked 0", &[]);
+        assert_eq!(tuned["template"].as_str().unwrap(), format!("Notes: {{input}}\nReply: {{target}}{end}"));
+        let build = place.pema("memory build --model tiny.gguf --data replies.jsonl --template plain --out m");
+        assert_eq!(build.succeeded().err.contains("12 of 12 targets have several lines"), !end.is_empty());
+    }
+}
+
+#[test]
 fn the_same_seed_gives_the_same_text_and_another_seed_another() {
     let place = Place::trained();
     let with = "--model tiny.gguf --adapter adapter.safetensors --temperature 1 --max-tokens 24";

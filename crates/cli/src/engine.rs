@@ -88,9 +88,10 @@ fn fields_of(name: &str, bytes: &[u8], format: Format, fields: &FieldArgs) -> Re
     Ok((fields.input_field.clone().unwrap_or(guess.0), fields.target_field.clone().unwrap_or(guess.1)))
 }
 
-/// The user's template, else one made of the names of a file's fields.
-pub fn template(chosen: Option<&Template>, path: &Path, fields: &FieldArgs) -> Result<Template> {
+/// The user's template, else one made of the names of a file's fields; `data` is what was read of it.
+pub fn template(chosen: Option<&Template>, path: &Path, fields: &FieldArgs, data: &Dataset) -> Result<Template> {
     if let Some(template) = chosen {
+        warn_of_lines(template, data);
         return Ok(template.clone());
     }
     let name = path.display().to_string();
@@ -98,7 +99,19 @@ pub fn template(chosen: Option<&Template>, path: &Path, fields: &FieldArgs) -> R
         Format::TwoFiles => ("input".to_owned(), "output".to_owned()),
         format => fields_of(&name, &files::read(path)?, format, fields)?,
     };
-    Ok(Template::parse(&Template::suiting(&input, &target))?)
+    Ok(Template::parse(&Template::suiting(&input, &target, data.multiline_targets() > 0))?)
+}
+
+/// Says so when a template cannot write what the targets are.
+pub fn warn_of_lines(template: &Template, data: &Dataset) {
+    let several = data.multiline_targets();
+    if several > 0 && template.ends_with_line() {
+        eprintln!(
+            "note: {several} of {} targets have several lines, but with this template a text ends with its first \
+             line; put a mark behind {{target}}, as in '{{target}}\\n###', or leave --template out where you can",
+            data.examples.len()
+        );
+    }
 }
 
 /// Reads a memory and checks that it was made with this model.

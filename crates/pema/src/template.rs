@@ -28,6 +28,9 @@ const PRESETS: [(&str, &str); 3] = [
     ("plain", "{input}\n{target}"),
 ];
 
+/// What ends a target that has several lines; a template that ends it at the line would cut it.
+const END_OF_LINES: &str = "\n###";
+
 /// The name of the model's own chat template, alone or before an instruction.
 const CHAT: &str = "chat";
 
@@ -63,8 +66,18 @@ impl From<&Example> for Demo {
 
 impl Template {
     /// A template that names what the fields are: a preset where one was made for them, else the
-    /// fields' own names before input and target.
-    pub fn suiting(input_field: &str, target_field: &str) -> String {
+    /// fields' own names before input and target. Targets of `several_lines` are closed by a line of
+    /// their own, the same in every demonstration, since the end of a line does not end them.
+    pub fn suiting(input_field: &str, target_field: &str, several_lines: bool) -> String {
+        let one = Self::suiting_a_line(input_field, target_field);
+        if !several_lines {
+            return one;
+        }
+        let written = PRESETS.iter().find(|(name, _)| *name == one).map_or(one.as_str(), |(_, text)| text);
+        format!("{written}{END_OF_LINES}")
+    }
+
+    fn suiting_a_line(input_field: &str, target_field: &str) -> String {
         match (input_field, target_field) {
             ("informal", "formal") => "formality".to_owned(),
             ("en", "de") => "translation".to_owned(),
@@ -163,6 +176,11 @@ impl Template {
         }
     }
 
+    /// Whether a generated text ends with its first line, so that targets of several lines are never written.
+    pub fn ends_with_line(&self) -> bool {
+        self.stop_string().is_some_and(|stop| stop.starts_with('\n') && stop.trim().is_empty())
+    }
+
     /// Whether the model's own chat template renders the prompt.
     pub fn is_chat(&self) -> bool {
         matches!(self, Self::Chat { .. })
@@ -238,13 +256,25 @@ mod tests {
 
     #[test]
     fn the_template_that_suits_fields_names_them() {
-        assert_eq!(Template::suiting("informal", "formal"), "formality");
-        assert_eq!(Template::suiting("support_notes", "reply{x}"), "Support notes: {input}\nReply x: {target}");
-        assert_eq!(Template::suiting("--", "b"), "plain");
+        let suiting = |input, target| Template::suiting(input, target, false);
+        assert_eq!(suiting("informal", "formal"), "formality");
+        assert_eq!(suiting("support_notes", "reply{x}"), "Support notes: {input}\nReply x: {target}");
+        assert_eq!(suiting("--", "b"), "plain");
         for fields in [("a", "b"), ("--", ""), ("en", "de"), ("{input}", "{target}")] {
-            let template = Template::parse(&Template::suiting(fields.0, fields.1)).unwrap();
-            assert_eq!(template.stop_string(), Some("\n"));
+            let template = Template::parse(&suiting(fields.0, fields.1)).unwrap();
+            assert!(template.stop_string() == Some("\n") && template.ends_with_line());
         }
+    }
+
+    #[test]
+    fn targets_of_several_lines_are_not_cut_at_the_first() {
+        for fields in [("notes", "reply"), ("--", ""), ("en", "de")] {
+            let template = Template::parse(&Template::suiting(fields.0, fields.1, true)).unwrap();
+            assert!(template.stop_string() == Some("\n###") && !template.ends_with_line());
+            let prompt = template.prompt(&[demo("a", "Dear A,\n\nyes.")], "x").unwrap();
+            assert!(prompt.contains("Dear A,\n\nyes.\n###\n\n"), "{prompt}");
+        }
+        assert!(!Template::parse("chat").unwrap().ends_with_line());
     }
 
     #[test]

@@ -72,7 +72,8 @@ impl Data {
         duplicates: usize,
         parts: [Dataset; 3],
     ) -> Data {
-        let template = Template::suiting(&input_field, &target_field);
+        let several_lines = parts.iter().any(|part| part.multiline_targets() > 0);
+        let template = Template::suiting(&input_field, &target_field, several_lines);
         let parts = parts.map(|d| d.examples.into_iter().map(|e| (e.input, e.target)).collect::<Vec<_>>());
         let split = [parts[0].len() as u32, parts[1].len() as u32, parts[2].len() as u32];
         let preview = parts[0].iter().take(PREVIEW).cloned().collect();
@@ -141,6 +142,14 @@ mod tests {
         assert_eq!(all.len(), 100);
         assert_eq!(data.hash(), Data::read(&csv(100), None, None).unwrap().hash());
         assert_ne!(data.hash(), Data::read(&csv(101), None, None).unwrap().hash());
+    }
+
+    #[test]
+    fn targets_of_several_lines_get_a_template_that_does_not_end_at_the_line() {
+        let read = |csv: &str| Data::read(&[DataFile { name: "d.csv".into(), bytes: csv.into() }], None, None).unwrap();
+        let pairs: String = (0..20).map(|i| format!("q{i},\"a\nb{i}\"\n")).collect();
+        assert!(read(&format!("Question,Answer\n{pairs}")).info.template.ends_with("{target}\n###"));
+        assert!(Data::read(&csv(20), None, None).unwrap().info.template.ends_with("{target}"));
     }
 
     #[test]

@@ -78,11 +78,13 @@ fn task(args: &LabArgs, path: &Path) -> Result<Task> {
         };
         let [train, held_out, test] = [part(PARTS[0])?, part(PARTS[1])?, part(PARTS[2])?];
         let read = |file: &Path| -> Result<Dataset> { engine::examples(file, &args.fields) };
-        let template = engine::template(args.template.as_ref(), &train, &args.fields)?;
-        Task { name, train: read(&train)?, held_out: read(&held_out)?, test: read(&test)?, template }
+        let pairs = read(&train)?;
+        let template = engine::template(args.template.as_ref(), &train, &args.fields, &pairs)?;
+        Task { name, train: pairs, held_out: read(&held_out)?, test: read(&test)?, template }
     } else {
-        let template = engine::template(args.template.as_ref(), path, &args.fields)?;
-        Task::split(name, &engine::examples(path, &args.fields)?, template)?
+        let pairs = engine::examples(path, &args.fields)?;
+        let template = engine::template(args.template.as_ref(), path, &args.fields, &pairs)?;
+        Task::split(name, &pairs, template)?
     };
     task.train.examples.truncate(args.limit.unwrap_or(usize::MAX).max(1));
     task.test.examples.truncate(args.test_limit.unwrap_or(usize::MAX).max(1));

@@ -65,6 +65,7 @@ async fn from_numpy(args: &ImportArgs, values: &Path, model: &Path, template: &T
 async fn build(global: &Global, args: &BuildArgs) -> Result<()> {
     let mut data = engine::dataset(&args.data, args.limit)?;
     let demos = demonstrations(args, &mut data)?;
+    engine::warn_of_lines(&args.template, &data);
     pema::files::check_writable(&args.out.join("memory.safetensors"))?;
     let plm = engine::plm(&args.model, engine::device(global).await?).await?;
     let config = BuildConfig {

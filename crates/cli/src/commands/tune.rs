@@ -21,11 +21,11 @@ const HELD_OUT: (f64, u64) = (0.1, 1);
 pub async fn run(global: &Global, args: &TuneArgs) -> Result<()> {
     let begun = Instant::now();
     let data = engine::dataset(&args.data, args.limit)?;
+    let template = engine::template(args.template.as_ref(), &args.data.data, &args.data.fields, &data)?;
     let (train, held_out) = match &args.valid {
         Some(path) => (data, engine::examples(path, &args.data.fields)?),
         None => data.split(HELD_OUT.0, HELD_OUT.1)?,
     };
-    let template = engine::template(args.template.as_ref(), &args.data.data, &args.data.fields)?;
     let train_config = engine::train_config(&args.train);
     files::check_writable(&args.out.join("report.json"))?;
     let plm = engine::plm(&args.model, engine::device(global).await?).await?;
