@@ -28,6 +28,18 @@ test('from opening the page to deleting everything', async () => {
     assert.ok(longest < 200, `${longest} ms`);
     assert.match(await by(page, 'train-done').innerText(), /Trained on \d+ rows/);
     assert.ok(await page.locator('svg path.curve-0').count() >= 2, 'both charts have a curve');
+    const verdict = await by(page, 'check-verdict').innerText();
+    assert.match(verdict, /^(Your adapter (helps|seems to help|does not help)|No clear difference)/, 'the check is done and said');
+    assert.match(await by(page, 'train-done').innerText(), /chrF points against the model alone in its answers to \d+ pairs/);
+    // What the check chose is what the next step begins with.
+    const [, weight = '0.00'] = /writes with weight (\d\.\d\d)/.exec(verdict) ?? [];
+    await page.getByLabel(`Weight of the adapter: ${weight}`, { exact: true }).waitFor();
+    assert.equal(await by(page, 'write-alone').isVisible(), /does not help/.test(verdict));
+    await by(page, 'lambda').fill('0.4');
+    await page.getByLabel('Weight of the adapter: 0.40', { exact: true }).waitFor();
+    assert.ok(await by(page, 'write-alone').isHidden(), 'somebody who moves the weight wants the adapter');
+    await by(page, 'mix-chosen').click();
+    await page.getByLabel(`Weight of the adapter: ${weight}`, { exact: true }).waitFor();
 
     await by(page, 'write-input').fill('gonna be late, sorry');
     await by(page, 'max-tokens').fill('8');
@@ -44,6 +56,17 @@ test('from opening the page to deleting everything', async () => {
     await by(page, 'evaluate-start').click();
     await by(page, 'report-table').waitFor();
     assert.equal(await by(page, 'report-table').locator('tbody tr').count(), 4);
+    const wide = page.viewportSize();
+    await page.setViewportSize({ width: 390, height: 900 });
+    const box = await by(page, 'report-table').evaluate((e) => [e.parentElement.scrollWidth, e.parentElement.clientWidth]);
+    assert.ok(box[0] <= box[1], `the scores are ${box[0]} pixels wide where there are ${box[1]}`);
+    await page.setViewportSize(wide);
+
+    // Another visit finds the verdict again.
+    await page.reload();
+    await by(page, 'model-ready').waitFor();
+    assert.equal(await by(page, 'check-verdict').innerText(), verdict);
+    await by(page, 'report-table').waitFor();
 
     const download = async (id) => {
       const [file] = await Promise.all([page.waitForEvent('download'), by(page, id).click()]);

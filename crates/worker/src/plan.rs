@@ -9,6 +9,10 @@ pub(crate) struct Plan {
     pub(crate) held_out: usize,
     /// Rows a step.
     pub(crate) batch: usize,
+    /// Held-out pairs that are written to check the adapter.
+    pub(crate) checked: usize,
+    /// Whether there is time for every way worth trying.
+    pub(crate) thorough: bool,
 }
 
 /// What the plan depends on.
@@ -30,6 +34,15 @@ pub(crate) struct Work {
 
 /// Seconds that building and training may each take in a first round.
 const SECONDS: f64 = 150.0;
+/// Seconds that a check may take.
+pub(crate) const CHECK_SECONDS: f64 = 60.0;
+/// Ways of a short check that time is planned for, the model alone among them, and those of a thorough one, of
+/// which those that keep several versions count as often.
+const WAYS: [f64; 2] = [3.0, 17.0];
+/// Pairs of a check, fewest and most.
+const CHECKED: [usize; 2] = [8, 40];
+/// Parts of the measured speed that is reached while writing: its matrix products are narrow.
+const NARROW: f64 = 3.0;
 /// Steps of a short training.
 const STEPS: f64 = 25.0;
 /// Fewest pairs a first round makes sense with.
@@ -47,7 +60,22 @@ impl Work {
         // Held-out rows are looked at some six times; they may take half of the time of training.
         let looks = 6.0 * row / 3.0 * self.tokens[1].max(1.0);
         let held_out = (0.5 * SECONDS * self.speed / looks) as usize;
-        Plan { pairs, held_out: held_out.clamp(12, 60), batch: batch.unwrap_or(BATCHES[BATCHES.len() - 1]) }
+        let batch = batch.unwrap_or(BATCHES[BATCHES.len() - 1]);
+        let [fewest, most] = CHECKED;
+        let thorough = self.check(WAYS[1], most) <= CHECK_SECONDS;
+        let mut checked = most;
+        while !thorough && checked > fewest && self.check(WAYS[0], checked) > CHECK_SECONDS {
+            checked -= 1;
+        }
+        Plan { pairs, held_out: held_out.clamp(12, 60), batch, checked, thorough }
+    }
+
+    /// Seconds of a check that writes so many pairs in so many ways.
+    fn check(&self, ways: f64, pairs: usize) -> f64 {
+        // Every way reads the prompts, behind demonstrations that are read once, and writes up to half as much again as the targets.
+        let token = 2.0 * (self.body + 2.0 * self.hidden * self.vocab);
+        let texts = pairs as f64 * (2.0 * self.body * self.tokens[0] + 1.5 * token * self.tokens[1]);
+        ways * NARROW * texts / self.speed
     }
 
     /// Operations of a training step a row: the logits, and the adapter's way forth and back.
