@@ -10,7 +10,7 @@ pub(crate) fn doing(p: &CheckProgress) -> String {
     match &p.way {
         None => format!("Checking: reading the losses of held-out pairs, at most {left} left"),
         Some(way) => format!(
-            "Checking whether it helps: {}; {} of {} answers at most, at most {left} left",
+            "Checking whether it helps: {} ({} of at most {} answers, at most {left} left)",
             writer(way),
             p.done,
             p.of
@@ -108,7 +108,10 @@ mod tests {
         assert!(used(&Way { adapted: false, ..WAY }).contains("alone until you move the weight"));
         let doing = |way| doing(&CheckProgress { way, done: 3, of: 60, seconds_left: 41.0 });
         assert!(doing(None).contains("losses") && doing(None).ends_with("at most 41 s left"));
-        assert!(doing(Some(Way { adapted: false, versions: 1, ..WAY })).contains("the model alone; 3 of 60 answers"));
+        assert!(
+            doing(Some(Way { adapted: false, versions: 1, ..WAY }))
+                .contains("the model alone (3 of at most 60 answers, at most 41 s left)")
+        );
         assert!(doing(Some(WAY)).contains("with the adapter, weight 0.80"));
     }
 }

@@ -226,9 +226,9 @@ impl State {
         self.kept_model = project.model.map(|m| (m.name, m.bytes));
         self.data = project.data;
         self.unfinished = project.unfinished.is_some();
-        self.history = project.trained.as_ref().map(|t| t.history.clone()).unwrap_or_default();
         // Until it is checked it is not done; the check goes on by itself.
         self.trained = project.trained.filter(|t| t.check != Check::Pending);
+        self.history = self.trained.as_ref().map(|t| t.history.clone()).unwrap_or_default();
         self.report = project.report;
     }
 
@@ -500,7 +500,7 @@ mod tests {
             ..Project::default()
         };
         state.apply(1, Event::Ready { version: 1, project: Box::new(project) });
-        assert!(state.unfinished && !state.done(Step::Train));
+        assert!(state.unfinished && !state.done(Step::Train) && state.history.is_empty());
     }
 
     #[test]
