@@ -97,6 +97,13 @@ fn who_stops_has_what_there_is_and_the_loss_before_that() {
         block_on(checker.step()).unwrap();
         assert_eq!(checker.coming().unwrap(), None);
         assert_eq!(checker.decide(100).unwrap(), verdict);
+        // The model alone has searched and the adapter has not: that is no comparison.
+        run(&mut checker, |c| c.tried().iter().any(|t| t.mix.beams == BEAMS));
+        let last = checker.tried().last().unwrap().mix;
+        assert_eq!((last, checker.searched()), (Mix { beams: BEAMS, ..Mix::BASE }, false));
+        assert_eq!(checker.decide(100).unwrap().chosen.beams, 1);
+        run(&mut checker, |_| false);
+        assert!(checker.searched());
     }
 }
 

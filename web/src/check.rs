@@ -50,6 +50,10 @@ pub(crate) fn found(check: &Check) -> [String; 2] {
             let why = "No answers were compared: the lower loss on held-out pairs decided how it writes.";
             return ["Your adapter is ready; whether it helps was not checked.".to_owned(), why.to_owned()];
         }
+        Check::Failed(why) => {
+            let why = format!("The check failed: {why}. The lower loss on held-out pairs decided how it writes.");
+            return ["Your adapter is ready; whether it helps could not be checked.".to_owned(), why];
+        }
     };
     let points = |x: f32| format!("{x:+.1}").replace('-', "−");
     let [low, high] = verdict.range.map(points);
@@ -97,6 +101,7 @@ mod tests {
             "{grounds}"
         );
         assert!(found(&Check::Without)[0].contains("not checked"));
+        assert!(found(&Check::Failed("no memory".into()))[1].starts_with("The check failed: no memory. "));
     }
 
     #[test]

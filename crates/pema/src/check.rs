@@ -177,14 +177,22 @@ impl<'a, S: ByteSource> Checker<'a, S> {
         tried(false) && tried(true)
     }
 
-    /// Chooses among the ways that were tried. The adapter was trained on so many examples.
+    /// Whether the model alone and the adapter both kept several versions.
+    pub fn searched(&self) -> bool {
+        let tried = |adapted| self.tried.iter().any(|t| t.mix.beams > 1 && t.mix.method.adapted() == adapted);
+        tried(false) && tried(true)
+    }
+
+    /// Chooses among the ways that were tried, leaving out what only one side did. The adapter was trained on so many examples.
     ///
     /// # Errors
     /// [`Error::UnevenScoring`] unless they are [`comparable`](Checker::comparable).
     pub fn decide(&self, trained_on: usize) -> Result<Verdict> {
         let (inputs, targets): (Vec<String>, Vec<String>) =
             self.held.written.iter().map(|e| (e.input.clone(), e.target.clone())).unzip();
-        decide(&self.tried, &inputs, &targets, trained_on)
+        let searched = self.searched();
+        let tried: Vec<Tried> = self.tried.iter().filter(|t| searched || t.mix.beams == 1).cloned().collect();
+        decide(&tried, &inputs, &targets, trained_on)
     }
 
     /// The correction for the way of the lowest loss where that lowers the loss further: the choice of those

@@ -55,6 +55,8 @@ pub enum Check {
     Pending,
     /// By the loss of held-out pairs alone, or by whoever made the adapter.
     Without,
+    /// By the loss too, because the check failed for this reason.
+    Failed(String),
     /// By answers to held-out pairs.
     Done(Verdict),
 }

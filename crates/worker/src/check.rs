@@ -3,16 +3,20 @@
 use js_sys::Date;
 use pema::dataset::Example;
 use pema::schedule::Schedule;
-use pema::{Adapter, BEAMS, Checker, Generator, Held, Memory, Method, Mix, Tried, Ways, format};
+use pema::{Adapter, BEAMS, Checker, Generator, Held, Memory, Method, Mix, Ways, format};
 use pema_protocol::{Check, CheckProgress, Event, Finding, RequestId, Schedule as Shown, TrainSettings, Verdict, Way};
 
 use crate::engine::Engine;
 use crate::fault::{Fault, Result};
+use crate::opfs::OpfsModel;
 use crate::plan::CHECK_SECONDS;
 use crate::tune::{Rows, plan};
 
 /// Seconds after which a check ends wherever it is, because the plan was mistaken about the device.
 const MOST_SECONDS: f64 = 1.5 * CHECK_SECONDS;
+/// What keeping several versions takes, measured in ways that take the best token each time: all of them are
+/// decoded in step.
+const SEARCH: f64 = 2.5;
 
 /// Checks the engine's adapter and keeps it with what came of that.
 pub(crate) async fn check(
@@ -26,10 +30,15 @@ pub(crate) async fn check(
     let judged = judge(e, id, &adapter, settings, r, [memory, held_out]).await;
     let check = match judged {
         Ok(choice) => choice.apply(&mut adapter),
-        Err(fault) => {
+        Err(fault) if e.control.cancel.get() => {
             // It stays unchecked, and the next run takes the check up.
             e.adapter = Some(adapter);
             return Err(fault);
+        }
+        // A check that cannot be made must not stand between the user and the adapter.
+        Err(fault) => {
+            Choice::Loss(None).apply(&mut adapter);
+            Check::Failed(fault.0.text)
         }
     };
     let Some(mut info) = e.kept()?.trained.clone() else { return Err(Fault::refused("there is no adapter to check")) };
@@ -99,11 +108,7 @@ async fn judge(
             return Err(Fault::refused("the check was stopped; it begins again when training is started again"));
         }
         if checker.knows_losses() {
-            // What a version of every text took so far tells what the next way takes.
-            let versions = |tried: &[Tried]| tried.iter().map(|t| t.mix.beams as f64).sum::<f64>();
-            let next = checker.coming()?.map_or(0.0, |mix| mix.beams as f64);
-            let takes = next * writing / versions(checker.tried()).max(1.0);
-            let late = checker.comparable() && spent + takes > CHECK_SECONDS;
+            let late = checker.comparable() && spent + takes(&mut checker, writing)? > CHECK_SECONDS;
             if late || spent > MOST_SECONDS || e.control.stop.get() {
                 break;
             }
@@ -122,9 +127,22 @@ async fn judge(
     if !checker.comparable() {
         return Ok(Choice::Loss(checker.by_loss()));
     }
-    let searched = checker.tried().iter().any(|t| t.mix.beams > 1 && t.mix.method.adapted());
+    let searched = checker.searched();
     let verdict = Box::new(checker.decide(memory.examples())?);
     Ok(Choice::Texts { verdict, searched })
+}
+
+/// Seconds that what is tried next takes, after `writing` seconds of writing; 0 while something is being tried.
+fn takes(checker: &mut Checker<'_, OpfsModel>, writing: f64) -> Result<f64> {
+    let costs = |mix: &Mix| if mix.beams > 1 { SEARCH } else { 1.0 };
+    let tried: f64 = checker.tried().iter().map(|t| costs(&t.mix)).sum();
+    let next = match checker.coming()? {
+        // One without the other says nothing.
+        Some(mix) if mix.beams > 1 && !checker.tried().iter().any(|t| t.mix.beams > 1) => 2.0 * SEARCH,
+        Some(mix) if mix.beams == 1 => 1.0,
+        _ => 0.0,
+    };
+    Ok(next * writing / tried.max(1.0))
 }
 
 /// How an adapter writes unless asked otherwise.

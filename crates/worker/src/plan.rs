@@ -41,8 +41,6 @@ pub(crate) const CHECK_SECONDS: f64 = 60.0;
 const WAYS: [f64; 2] = [3.0, 17.0];
 /// Pairs of a check, fewest and most.
 const CHECKED: [usize; 2] = [8, 40];
-/// Parts of the measured speed that is reached while writing: its matrix products are narrow.
-const NARROW: f64 = 3.0;
 /// Steps of a short training.
 const STEPS: f64 = 25.0;
 /// Fewest pairs a first round makes sense with.
@@ -75,7 +73,7 @@ impl Work {
         // Every way reads the prompts, behind demonstrations that are read once, and writes up to half as much again as the targets.
         let token = 2.0 * (self.body + 2.0 * self.hidden * self.vocab);
         let texts = pairs as f64 * (2.0 * self.body * self.tokens[0] + 1.5 * token * self.tokens[1]);
-        ways * NARROW * texts / self.speed
+        ways * texts / self.speed
     }
 
     /// Operations of a training step a row: the logits, and the adapter's way forth and back.
@@ -93,8 +91,18 @@ mod tests {
     }
 
     #[test]
+    fn a_slow_device_checks_fewer_pairs_in_fewer_ways() {
+        let of = |speed| (work(speed).plan().checked, work(speed).plan().thorough);
+        assert_eq!(of(1e12), (40, true));
+        let (pairs, thorough) = of(15e9);
+        assert!((12..40).contains(&pairs) && !thorough, "{pairs}");
+        assert_eq!(of(1e8), (8, false));
+    }
+
+    #[test]
     fn a_fast_device_takes_everything_and_a_slow_one_a_part() {
-        assert_eq!(work(1e12).plan(), Plan { pairs: 370, held_out: 60, batch: 1024 });
+        let all = Plan { pairs: 370, held_out: 60, batch: 1024, checked: 40, thorough: true };
+        assert_eq!(work(1e12).plan(), all);
         let slow = work(6e9).plan();
         assert!((48..370).contains(&slow.pairs) && slow.batch < 1024, "{slow:?}");
         let crawling = work(1e8).plan();

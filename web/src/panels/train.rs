@@ -66,6 +66,28 @@ pub(crate) fn TrainPanel() -> impl IntoView {
             <p class="hint" hidden=move || trained.get().is_some()>
                 "The model reads your pairs once to fill a memory; a small adapter learns from the memory alone; then held-out pairs are answered with and without it, to see whether it helps."
             </p>
+            {move || trained.get().map(|t| {
+                let how = format!("{} form, width {}, best of {} steps: {}.", t.form, t.rank, t.steps[0], t.steps[1]);
+                let how = match t.rows {
+                    0 => format!("An imported adapter: {how}"),
+                    rows => format!("Trained on {rows} rows in {}: {how}", format::seconds(t.seconds)),
+                };
+                let [said, grounds] = match (t.rows, check::found(&t.check)) {
+                    (0, _) => ["Your adapter is ready.".to_owned(), "Whoever made it chose how it writes.".to_owned()],
+                    (_, found) => found,
+                };
+                let gain = t.held_out.map(|[base, mix]| format!(
+                    " Over all of the held-out pairs the loss went from {base:.3} to {mix:.3} ({} %).",
+                    format!("{:+.0}", (mix / base - 1.0) * 100.0).replace('-', "−")
+                ));
+                view! {
+                    <div data-testid="train-done">
+                        <p class="lead verdict" data-testid="check-verdict"><strong>{said}</strong>" "{check::used(&t.way)}</p>
+                        <p class="hint">{grounds}{gain}</p>
+                        <p class="hint">{how}</p>
+                    </div>
+                }
+            })}
             <Needs />
             <div class="row" hidden=move || busy.get()>
                 <button class:primary=move || trained.with(Option::is_none) data-testid="train-start" disabled=move || occupied.get() on:click=move |_| studio.train(false)>
@@ -109,28 +131,6 @@ pub(crate) fn TrainPanel() -> impl IntoView {
                     None => "You can close this page: what is read and learnt is kept, and it goes on when you come back.",
                 }}</p>
             </div>
-            {move || trained.get().map(|t| {
-                let how = format!("{} form, width {}, best of {} steps: {}.", t.form, t.rank, t.steps[0], t.steps[1]);
-                let how = match t.rows {
-                    0 => format!("An imported adapter: {how}"),
-                    rows => format!("Trained on {rows} rows in {}: {how}", format::seconds(t.seconds)),
-                };
-                let [said, grounds] = match (t.rows, check::found(&t.check)) {
-                    (0, _) => ["Your adapter is ready.".to_owned(), "Whoever made it chose how it writes.".to_owned()],
-                    (_, found) => found,
-                };
-                let gain = t.held_out.map(|[base, mix]| format!(
-                    " Over all of the held-out pairs the loss went from {base:.3} to {mix:.3} ({} %).",
-                    format!("{:+.0}", (mix / base - 1.0) * 100.0).replace('-', "−")
-                ));
-                view! {
-                    <div data-testid="train-done">
-                        <p class="lead verdict" data-testid="check-verdict"><strong>{said}</strong>" "{check::used(&t.way)}</p>
-                        <p class="hint">{grounds}{gain}</p>
-                        <p class="hint">{how}</p>
-                    </div>
-                }
-            })}
             <div class="charts">
                 <Chart title="Training losses" series=losses />
                 <Chart title="Loss on held-out pairs" series=held_out />
