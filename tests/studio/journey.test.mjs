@@ -5,6 +5,20 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { by, findings, open, prepare, settle, studioUrl } from './browser.mjs';
 
+/** An adapter's file, told that the model alone writes best. */
+function useless(bytes) {
+  const length = Number(bytes.readBigUInt64LE(0));
+  const header = JSON.parse(bytes.subarray(8, 8 + length).toString());
+  const told = header.__metadata__;
+  Object.assign(told, { method: 'base', beams: '1' });
+  delete told.copying;
+  const text = JSON.stringify(header);
+  const padded = Buffer.from(text + ' '.repeat((8 - (Buffer.byteLength(text) % 8)) % 8));
+  const size = Buffer.alloc(8);
+  size.writeBigUInt64LE(BigInt(padded.length));
+  return Buffer.concat([size, padded, bytes.subarray(8 + length)]);
+}
+
 test('from opening the page to deleting everything', async () => {
   // axe is put into the page by the test, which the page's policy would refuse; one check below needs it.
   const { context, page, errors, close } = await open();
@@ -79,6 +93,23 @@ test('from opening the page to deleting everything', async () => {
     assert.ok(readFileSync(await download('export-memory')).length > 1000);
     await by(page, 'import-adapter').setInputFiles({ name: 'a.safetensors', mimeType: 'application/octet-stream', buffer: readFileSync(adapter) });
     await page.getByText('An imported adapter').waitFor();
+
+    // An adapter that was found not to help: the model writes alone until somebody moves the weight.
+    await by(page, 'import-adapter').setInputFiles({ name: 'b.safetensors', mimeType: 'application/octet-stream', buffer: useless(readFileSync(adapter)) });
+    await by(page, 'write-alone').waitFor();
+    await page.getByLabel('Weight of the adapter: 0.00', { exact: true }).waitFor();
+    await by(page, 'write-input').fill('gonna be late, sorry');
+    await by(page, 'write-start').click();
+    const both = /Without the adapter: (\d+) tokens.*; with it: (\d+) tokens/;
+    await page.waitForFunction((both) => new RegExp(both).test(document.querySelector('[data-testid=write-status]').innerText), both.source);
+    const [, base, adapted] = both.exec(await by(page, 'write-status').innerText());
+    assert.equal(base, adapted);
+    assert.equal(await page.locator('.token:not(.shade-0)').count(), 0, 'no word is moved');
+    await by(page, 'lambda').fill('1');
+    await by(page, 'write-alone').waitFor({ state: 'hidden' });
+    await by(page, 'write-start').click();
+    await page.locator('.token:not(.shade-0)').first().waitFor();
+    await by(page, 'write-start').waitFor();
 
     // Another visit finds everything again.
     await page.reload();
