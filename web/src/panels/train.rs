@@ -67,10 +67,13 @@ pub(crate) fn TrainPanel() -> impl IntoView {
                 "The model reads your pairs once to fill a memory; a small adapter learns from the memory alone; then held-out pairs are answered with and without it, to see whether it helps."
             </p>
             {move || trained.get().map(|t| {
-                let how = format!("{} form, width {}, best of {} steps: {}.", t.form, t.rank, t.steps[0], t.steps[1]);
+                let shape = format!("{} form, width {}", t.form, t.rank);
                 let how = match t.rows {
-                    0 => format!("An imported adapter: {how}"),
-                    rows => format!("Trained on {rows} rows in {}: {how}", format::seconds(t.seconds)),
+                    0 => format!("An imported adapter: {shape}."),
+                    rows => format!(
+                        "Trained on {rows} rows in {}: {shape}, best of {} steps: {}.",
+                        format::seconds(t.seconds), t.steps[0], t.steps[1]
+                    ),
                 };
                 let [said, grounds] = match (t.rows, check::found(&t.check)) {
                     (0, _) => ["Your adapter is ready.".to_owned(), "Whoever made it chose how it writes.".to_owned()],
