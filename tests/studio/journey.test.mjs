@@ -5,6 +5,20 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { by, findings, open, prepare, settle, studioUrl } from './browser.mjs';
 
+/** An adapter's file, told that the model alone writes best. */
+function useless(bytes) {
+  const length = Number(bytes.readBigUInt64LE(0));
+  const header = JSON.parse(bytes.subarray(8, 8 + length).toString());
+  const told = header.__metadata__;
+  Object.assign(told, { method: 'base', beams: '1' });
+  delete told.copying;
+  const text = JSON.stringify(header);
+  const padded = Buffer.from(text + ' '.repeat((8 - (Buffer.byteLength(text) % 8)) % 8));
+  const size = Buffer.alloc(8);
+  size.writeBigUInt64LE(BigInt(padded.length));
+  return Buffer.concat([size, padded, bytes.subarray(8 + length)]);
+}
+
 test('from opening the page to deleting everything', async () => {
   // axe is put into the page by the test, which the page's policy would refuse; one check below needs it.
   const { context, page, errors, close } = await open();
@@ -28,6 +42,18 @@ test('from opening the page to deleting everything', async () => {
     assert.ok(longest < 200, `${longest} ms`);
     assert.match(await by(page, 'train-done').innerText(), /Trained on \d+ rows/);
     assert.ok(await page.locator('svg path.curve-0').count() >= 2, 'both charts have a curve');
+    const verdict = await by(page, 'check-verdict').innerText();
+    assert.match(verdict, /^(Your adapter (helps|seems to help|does not help)|No clear difference)/, 'the check is done and said');
+    assert.match(await by(page, 'train-done').innerText(), /chrF points against the model alone in its answers to \d+ pairs/);
+    // What the check chose is what the next step begins with.
+    const [, weight = '0.00'] = /writes with weight (\d\.\d\d)/.exec(verdict) ?? [];
+    await page.getByLabel(`Weight of the adapter: ${weight}`, { exact: true }).waitFor();
+    assert.equal(await by(page, 'write-alone').isVisible(), /does not help/.test(verdict));
+    await by(page, 'lambda').fill('0.4');
+    await page.getByLabel('Weight of the adapter: 0.40', { exact: true }).waitFor();
+    assert.ok(await by(page, 'write-alone').isHidden(), 'somebody who moves the weight wants the adapter');
+    await by(page, 'mix-chosen').click();
+    await page.getByLabel(`Weight of the adapter: ${weight}`, { exact: true }).waitFor();
 
     await by(page, 'write-input').fill('gonna be late, sorry');
     await by(page, 'max-tokens').fill('8');
@@ -44,6 +70,17 @@ test('from opening the page to deleting everything', async () => {
     await by(page, 'evaluate-start').click();
     await by(page, 'report-table').waitFor();
     assert.equal(await by(page, 'report-table').locator('tbody tr').count(), 4);
+    const wide = page.viewportSize();
+    await page.setViewportSize({ width: 390, height: 900 });
+    const box = await by(page, 'report-table').evaluate((e) => [e.parentElement.scrollWidth, e.parentElement.clientWidth]);
+    assert.ok(box[0] <= box[1], `the scores are ${box[0]} pixels wide where there are ${box[1]}`);
+    await page.setViewportSize(wide);
+
+    // Another visit finds the verdict again.
+    await page.reload();
+    await by(page, 'model-ready').waitFor();
+    assert.equal(await by(page, 'check-verdict').innerText(), verdict);
+    await by(page, 'report-table').waitFor();
 
     const download = async (id) => {
       const [file] = await Promise.all([page.waitForEvent('download'), by(page, id).click()]);
@@ -56,6 +93,23 @@ test('from opening the page to deleting everything', async () => {
     assert.ok(readFileSync(await download('export-memory')).length > 1000);
     await by(page, 'import-adapter').setInputFiles({ name: 'a.safetensors', mimeType: 'application/octet-stream', buffer: readFileSync(adapter) });
     await page.getByText('An imported adapter').waitFor();
+
+    // An adapter that was found not to help: the model writes alone until somebody moves the weight.
+    await by(page, 'import-adapter').setInputFiles({ name: 'b.safetensors', mimeType: 'application/octet-stream', buffer: useless(readFileSync(adapter)) });
+    await by(page, 'write-alone').waitFor();
+    await page.getByLabel('Weight of the adapter: 0.00', { exact: true }).waitFor();
+    await by(page, 'write-input').fill('gonna be late, sorry');
+    await by(page, 'write-start').click();
+    const both = /Without the adapter: (\d+) tokens.*; with it: (\d+) tokens/;
+    await page.waitForFunction((both) => new RegExp(both).test(document.querySelector('[data-testid=write-status]').innerText), both.source);
+    const [, base, adapted] = both.exec(await by(page, 'write-status').innerText());
+    assert.equal(base, adapted);
+    assert.equal(await page.locator('.token:not(.shade-0)').count(), 0, 'no word is moved');
+    await by(page, 'lambda').fill('1');
+    await by(page, 'write-alone').waitFor({ state: 'hidden' });
+    await by(page, 'write-start').click();
+    await page.locator('.token:not(.shade-0)').first().waitFor();
+    await by(page, 'write-start').waitFor();
 
     // Another visit finds everything again.
     await page.reload();

@@ -92,6 +92,20 @@ test('the whole journey with the keyboard alone', async () => {
     await page.keyboard.press('Tab');
     assert.equal((await focused(page)).token, false, 'an answer is one stop');
 
+    // Escape stops an answer that would go on.
+    await tab(page, 'max-tokens', { key: 'Shift+Tab' });
+    await page.keyboard.press('Control+A');
+    await page.keyboard.type('512');
+    await tab(page, 'write-input', { key: 'Shift+Tab' });
+    await page.keyboard.press('Control+Enter');
+    await page.locator('[data-testid=answer-adapted] .token').nth(3).waitFor();
+    assert.ok(await by(page, 'write-stop').isVisible(), 'it still writes');
+    await page.keyboard.press('Escape');
+    await by(page, 'write-start').waitFor();
+    const [, tokens] = /with it: (\d+) tokens/.exec(await by(page, 'write-status').innerText());
+    assert.ok(Number(tokens) < 512 && await by(page, 'answer-searched').isHidden(), `${tokens} tokens`);
+    assert.equal((await focused(page)).id, 'write-input');
+
     await tab(page, 'evaluate-start');
     await page.keyboard.press('Enter');
     await by(page, 'report-table').waitFor();
@@ -103,7 +117,8 @@ test('the whole journey with the keyboard alone', async () => {
     assert.equal((await focused(page)).id, 'delete-all', 'closing leads back');
 
     const heard = await page.evaluate(() => globalThis.heard);
-    for (const said of ['The model is open.', '490 pairs are open.', 'Your adapter is ready.']) assert.ok(heard.includes(said), `${said} in ${heard}`);
+    for (const said of ['The model is open.', '490 pairs are open.']) assert.ok(heard.includes(said), `${said} in ${heard}`);
+    assert.ok(heard.some((said) => /^Your adapter is ready\. (Your adapter (helps|seems|does)|No clear)/.test(said)), `the verdict of the check in ${heard}`);
     assert.ok(heard.some((said) => /^Training, \d+ percent done$/.test(said)), `${heard}`);
     assert.match(heard.at(-1), /^Tuning|^There/, 'the verdict is said');
     assert.ok(heard.length < 50, `${heard.length} announcements are too many`);

@@ -49,6 +49,32 @@ test('a reload in the middle of training goes on at that step', async () => {
   }
 });
 
+test('a check can be cut off, goes on by itself, and can be skipped', async () => {
+  const { page, close } = await open();
+  try {
+    await listen(page);
+    await prepare(page);
+    await settle(page, { 'Pairs at most': 24, 'Steps at most': 6 });
+    await by(page, 'train-start').click();
+    const stand = async () => {
+      await page.getByText(/^Checking whether it helps/).waitFor();
+      await by(page, 'train-pause').click();
+      await page.getByRole('button', { name: 'Go on' }).waitFor();
+      assert.equal(await by(page, 'train-stop').innerText(), 'Skip the rest of the check');
+    };
+    await stand();
+    await page.reload();
+    await stand();
+    const said = await page.evaluate(() => globalThis.said);
+    assert.ok(!said.some((text) => /^(Reading|Training)/.test(text)), `nothing is read or learnt again: ${said}`);
+    await by(page, 'train-stop').click();
+    await by(page, 'check-verdict').waitFor();
+    assert.match(await by(page, 'check-verdict').innerText(), /was not checked|helps|help|No clear/);
+  } finally {
+    await close();
+  }
+});
+
 test('what needs more room than the browser says it has is not begun', async () => {
   const { page, close } = await open();
   try {

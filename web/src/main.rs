@@ -5,6 +5,7 @@
 
 mod app;
 mod chart;
+mod check;
 mod engine;
 mod format;
 mod ledger;

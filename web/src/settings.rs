@@ -22,7 +22,8 @@ pub(crate) struct Settings {
     pub(crate) free_running: bool,
     /// Weight of the adapter while writing.
     pub(crate) lambda_max: Option<f32>,
-    pub(crate) constant: bool,
+    /// How the weight moves along the answer.
+    pub(crate) schedule: Option<Schedule>,
     pub(crate) max_tokens: u32,
 }
 
@@ -39,7 +40,7 @@ impl Default for Settings {
             paper_recipe: false,
             free_running: false,
             lambda_max: None,
-            constant: false,
+            schedule: None,
             max_tokens: 64,
         }
     }
@@ -66,8 +67,7 @@ impl Settings {
     }
 
     pub(crate) fn mix(&self) -> MixSettings {
-        let schedule = if self.constant { Schedule::Constant } else { Schedule::GradualUnrolling };
-        MixSettings { lambda_max: self.lambda_max, schedule }
+        MixSettings { lambda_max: self.lambda_max, schedule: self.schedule }
     }
 
     pub(crate) fn train(&self, suits: Option<&DataInfo>) -> TrainSettings {

@@ -1,9 +1,11 @@
 //! What the page knows, as plain data: events in, facts out. No browser, so it is tested natively.
 
 use pema_protocol::{
-    Answer, Command, DataInfo, DeviceInfo, DeviceKind, Estimate, Event, Kept, MemoryProgress, ModelInfo, Neighbour,
-    Project, Report, RequestId, Side, TokenView, TrainInfo, TrainProgress, Trouble, TroubleKind,
+    Answer, Check, CheckProgress, Command, DataInfo, DeviceInfo, DeviceKind, Estimate, Event, Kept, MemoryProgress,
+    ModelInfo, Neighbour, Project, Report, RequestId, Side, TokenView, TrainInfo, TrainProgress, Trouble, TroubleKind,
 };
+
+use crate::check;
 
 /// The steps of the page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -73,6 +75,8 @@ pub(crate) struct State {
     pub(crate) unfinished: bool,
     pub(crate) memory: Option<MemoryProgress>,
     pub(crate) history: Vec<TrainProgress>,
+    /// The check of what was trained, while it runs.
+    pub(crate) checking: Option<CheckProgress>,
     pub(crate) trained: Option<TrainInfo>,
     pub(crate) paused: bool,
     /// Answers asked for so far: tokens of an earlier one are other tokens.
@@ -123,7 +127,7 @@ impl State {
             Command::Train { .. } => {
                 (self.memory, self.trained, self.report, self.paused) = (None, None, None, false);
                 self.history.clear();
-                self.unfinished = false;
+                (self.unfinished, self.checking) = (false, None);
             }
             Command::Write { .. } => {
                 self.asked += 1;
@@ -185,8 +189,10 @@ impl State {
             Event::MemoryProgress(progress) => self.memory = Some(progress),
             Event::TrainResumed { history } => self.history = history,
             Event::TrainProgress(progress) => self.history.push(progress),
+            Event::CheckProgress(progress) => self.checking = Some(progress),
             Event::Trained(info) => {
                 self.history.clone_from(&info.history);
+                self.checking = None;
                 (self.trained, self.paused, self.unfinished) = (Some(info), false, false);
             }
             Event::Paused { paused } => self.paused = paused,
@@ -220,8 +226,9 @@ impl State {
         self.kept_model = project.model.map(|m| (m.name, m.bytes));
         self.data = project.data;
         self.unfinished = project.unfinished.is_some();
-        self.history = project.trained.as_ref().map(|t| t.history.clone()).unwrap_or_default();
-        self.trained = project.trained;
+        // Until it is checked it is not done; the check goes on by itself.
+        self.trained = project.trained.filter(|t| t.check != Check::Pending);
+        self.history = self.trained.as_ref().map(|t| t.history.clone()).unwrap_or_default();
         self.report = project.report;
     }
 
@@ -241,7 +248,7 @@ impl State {
         }
         self.running.retain(|r| r.0 != id);
         self.quiet.retain(|q| *q != id);
-        (self.fetching, self.measuring, self.paused) = (None, None, false);
+        (self.fetching, self.measuring, self.checking, self.paused) = (None, None, None, false);
         self.found_wrong(step, trouble);
     }
 
@@ -308,6 +315,7 @@ fn is_last(event: &Event) -> bool {
             | Event::Searching
             | Event::Searched { .. }
             | Event::TrainProgress(_)
+            | Event::CheckProgress(_)
             | Event::Token { .. }
             | Event::EvaluateProgress { .. }
             | Event::Fetched { .. }
@@ -327,7 +335,8 @@ fn aloud(event: &Event) -> Option<String> {
         Event::DataReady(info) => Some(format!("{} pairs are open.", info.split.iter().sum::<u32>())),
         Event::MemoryProgress(m) => tenths("Reading your pairs", m.examples.into(), m.of.into()),
         Event::TrainProgress(p) => tenths("Training", p.step.into(), p.of.into()),
-        Event::Trained(_) => Some("Your adapter is ready.".to_owned()),
+        Event::CheckProgress(c) => tenths("Checking", c.done.into(), c.of.into()),
+        Event::Trained(info) => Some(format!("Your adapter is ready. {}", check::found(&info.check)[0])),
         Event::Paused { paused } => Some(if *paused { "Paused." } else { "Going on." }.to_owned()),
         Event::EvaluateProgress { done, of } => tenths("Measuring", (*done).into(), (*of).into()),
         Event::Reported(report) => Some(report.verdict.clone()),
@@ -340,7 +349,7 @@ fn aloud(event: &Event) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pema_protocol::{DeviceChoice, MixSettings, ModelSource, Schedule, TrainSettings};
+    use pema_protocol::{DeviceChoice, Finding, MixSettings, ModelSource, Schedule, TrainSettings, Verdict, Way};
 
     fn ready() -> State {
         let mut state = State::default();
@@ -408,7 +417,7 @@ mod tests {
     #[test]
     fn an_answer_is_searched_while_the_step_is_still_busy() {
         let mut state = ready();
-        let mix = MixSettings { lambda_max: None, schedule: Schedule::Constant };
+        let mix = MixSettings { lambda_max: None, schedule: None };
         let write = Command::Write { input: "hi".into(), mix, max_tokens: 8 };
         let answer = |text: &str| Answer { text: text.into(), tokens: 1, ended: true };
         state.begin(2, &write);
@@ -441,6 +450,57 @@ mod tests {
         assert!(state.busy(Step::Train));
         state.begin(3, &Command::OpenDevice { choice: DeviceChoice::Cpu });
         assert!(state.busy(Step::Device));
+    }
+
+    fn trained(check: Check) -> TrainInfo {
+        let way = Way { adapted: true, schedule: Schedule::Constant, weight: 0.5, copying: true, versions: 4 };
+        TrainInfo {
+            rows: 100,
+            rank: 8,
+            form: "residual".into(),
+            steps: [6, 6],
+            lambda_max: 0.7,
+            lambda_constant: 0.5,
+            held_out: None,
+            seconds: 1.0,
+            history: Vec::new(),
+            way,
+            check,
+        }
+    }
+
+    #[test]
+    fn a_run_ends_with_its_check_and_the_verdict_is_said_and_kept() {
+        let mut state = ready();
+        state.begin(2, &Command::Train { settings: TrainSettings::default(), restart: false });
+        let way = Some(trained(Check::Pending).way);
+        state.apply(2, Event::CheckProgress(CheckProgress { way, done: 6, of: 60, seconds_left: 30.0 }));
+        assert!(state.busy(Step::Train) && state.checking.is_some());
+        assert_eq!(state.said, "Checking, 10 percent done");
+        let advice = "it repeats itself".to_owned();
+        let verdict = Verdict { finding: Finding::DoesNotHelp, gain: -3.0, range: [-9.0, 2.0], pairs: 12, advice };
+        let info = trained(Check::Done(verdict));
+        state.apply(2, Event::Trained(info.clone()));
+        assert!(!state.busy(Step::Train) && state.checking.is_none());
+        assert_eq!(state.said, "Your adapter is ready. Your adapter does not help.");
+        assert_eq!(state.trained.as_ref(), Some(&info));
+
+        let mut again = State::default();
+        let project = Project { trained: Some(info), ..Project::default() };
+        again.apply(1, Event::Ready { version: 1, project: Box::new(project) });
+        assert_eq!(again.trained, state.trained);
+    }
+
+    #[test]
+    fn an_adapter_whose_check_was_cut_off_is_not_done() {
+        let mut state = State::default();
+        let project = Project {
+            trained: Some(trained(Check::Pending)),
+            unfinished: Some(MemoryProgress::default()),
+            ..Project::default()
+        };
+        state.apply(1, Event::Ready { version: 1, project: Box::new(project) });
+        assert!(state.unfinished && !state.done(Step::Train) && state.history.is_empty());
     }
 
     #[test]

@@ -94,6 +94,10 @@ impl Studio {
         if matches!(event, Event::Deleted) {
             Settings::forget();
         }
+        // What the user wanted of another adapter is not what this one was found to need.
+        if matches!(event, Event::Trained(_)) {
+            self.settings.update(|s| (s.lambda_max, s.schedule) = (None, None));
+        }
         self.state.update(|s| s.apply(id, event));
         if lists {
             self.say(Command::ListKept);

@@ -9,9 +9,9 @@ use pema_plm::source::ByteSource;
 
 use crate::copying::Reader;
 use crate::decode::Batch;
-use crate::generate::{BATCH, GenerateConfig, Generator, Written};
+use crate::generate::{GenerateConfig, Generator, Written};
 use crate::mixer::{Choice, Mixing};
-use crate::prompt::{Encoded, shared_prefix};
+use crate::prompt::Encoded;
 use crate::text::Text;
 use crate::{Error, Result};
 
@@ -20,7 +20,7 @@ pub const MOST_BEAMS: usize = 16;
 /// Versions where searching is wanted and no number is said: twice as many find nothing more.
 pub const BEAMS: usize = 4;
 
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 struct Version {
     text: Text,
     /// Its sequence in the batch.
@@ -38,6 +38,7 @@ impl Version {
 }
 
 /// The versions of one text.
+#[derive(Debug)]
 struct Search {
     beams: usize,
     /// Its first sequence; it has one for every beam.
@@ -48,70 +49,92 @@ struct Search {
     reader: Option<Reader>,
 }
 
-impl<S: ByteSource> Generator<'_, S> {
-    /// Writes a text for every prompt as [`Generator::write`] does, `on_text` hearing of whole texts.
-    pub(crate) async fn search(
-        &self,
+/// Searches for the texts of some prompts, one token of every version a step.
+#[derive(Debug)]
+pub(crate) struct Searches {
+    all: Vec<Search>,
+    /// f(c) of the versions that go on.
+    parts: Vec<Buffer>,
+}
+
+impl Searches {
+    /// Reads the prompts.
+    pub(crate) fn begin<S: ByteSource>(
+        generator: &Generator<'_, S>,
+        batch: &mut Batch<'_, S>,
         prompts: &[Encoded],
         config: &GenerateConfig,
         beams: usize,
-        mut on_text: impl FnMut(usize, &str),
+    ) -> Result<Searches> {
+        let copying = generator.copying(config)?;
+        let mut all = Vec::new();
+        for (i, prompt) in prompts.iter().enumerate() {
+            let text = generator.begin(prompt, config, 0, generator.room(prompt, config))?;
+            let first = i * beams;
+            let version = Version { text, sequence: first, score: 0.0 };
+            let (live, done) = if version.text.finished() { (vec![], vec![version]) } else { (vec![version], vec![]) };
+            let reader = copying.map(|(bias, _)| Reader::new(&prompt.input, bias));
+            all.push(Search { beams, first, live, done, reader });
+        }
+        let ids: Vec<&[u32]> = prompts.iter().map(|p| p.prompt.as_slice()).collect();
+        let rooms: Vec<usize> = prompts.iter().map(|p| generator.room(p, config)).collect();
+        let parts = batch.start_versions(&ids, &rooms, beams)?;
+        Ok(Searches { all, parts })
+    }
+
+    /// Texts that are found.
+    pub(crate) fn found(&self) -> usize {
+        self.all.iter().filter(|search| search.live.is_empty()).count()
+    }
+
+    /// Every version gets a token and the best go on; false when there is nothing more to do.
+    pub(crate) async fn step<S: ByteSource>(
+        &mut self,
+        generator: &Generator<'_, S>,
+        batch: &mut Batch<'_, S>,
+        config: &GenerateConfig,
+    ) -> Result<bool> {
+        let Some(beams) = self.all.iter().find(|s| !s.live.is_empty()).map(|s| s.beams) else { return Ok(false) };
+        let found = generator.ask(&self.all, &self.parts, config, 2 * beams).await?;
+        let (mut found, mut copies) = (found.into_iter(), Vec::new());
+        for search in &mut self.all {
+            let of: Vec<_> = found.by_ref().take(search.live.len()).collect();
+            let push =
+                |version: &mut Version, id| _ = version.text.push(generator.plm(), Choice { id, probabilities: None });
+            copies.extend(search.extend(push, &of));
+        }
+        batch.copy(&copies)?;
+        let versions = || self.all.iter().flat_map(|s| &s.live);
+        let sequences: Vec<usize> = versions().map(|v| v.sequence).collect();
+        let last: Vec<u32> = versions().filter_map(|v| v.text.written().tokens.last()).map(|t| t.id).collect();
+        self.parts = if sequences.is_empty() { Vec::new() } else { vec![batch.step(&sequences, &last)?] };
+        Ok(!sequences.is_empty())
+    }
+
+    /// The best version of each text.
+    pub(crate) async fn end<S: ByteSource>(
+        self,
+        generator: &Generator<'_, S>,
+        batch: &mut Batch<'_, S>,
+        prompts: &[Encoded],
+        config: &GenerateConfig,
     ) -> Result<Vec<Written>> {
-        let copying = self.copying(config)?;
-        let limit = self.plm().file.config.context;
-        let room = |p: &Encoded| config.max_tokens.min(limit - p.prompt.len());
-        let prefix = shared_prefix(prompts.iter().map(|p| p.prompt.as_slice()));
-        let head = prompts.first().map_or(&[][..], |p| &p.prompt[..prefix]);
-        let at_once = (BATCH / beams).max(1);
-        let rows = |p: &Encoded| beams * (p.prompt.len() - prefix + room(p));
-        let most = prompts.chunks(at_once).map(|c| c.iter().map(rows).sum()).max();
-        let mut batch = Batch::new(self.plm(), head, most.unwrap_or(0))?;
         let mut written = Vec::new();
-        for chunk in prompts.chunks(at_once) {
-            let mut searches = Vec::new();
-            for (i, prompt) in chunk.iter().enumerate() {
-                let text = self.begin(prompt, config, 0, room(prompt))?;
-                let first = i * beams;
-                let version = Version { text, sequence: first, score: 0.0 };
-                let (live, done) =
-                    if version.text.finished() { (vec![], vec![version]) } else { (vec![version], vec![]) };
-                let reader = copying.map(|(bias, _)| Reader::new(&prompt.input, bias));
-                searches.push(Search { beams, first, live, done, reader });
+        for (search, prompt) in self.all.into_iter().zip(prompts) {
+            // Every search ends with a finished version; a text that was left out would shift all others.
+            let best = search.done.into_iter().next();
+            let best = best.ok_or(Error::Diverged { step: 0, loss: f64::NAN, lr: 0.0 })?;
+            let (_, mut text) = best.text.end();
+            if config.explain {
+                generator.explain(batch, prompt, config, search.reader.as_ref(), &mut text).await?;
             }
-            let ids: Vec<&[u32]> = chunk.iter().map(|p| p.prompt.as_slice()).collect();
-            let rooms: Vec<usize> = chunk.iter().map(room).collect();
-            let mut parts = batch.start_versions(&ids, &rooms, beams)?;
-            while searches.iter().any(|s| !s.live.is_empty()) {
-                let found = self.ask(&searches, &parts, config, 2 * beams).await?;
-                let (mut found, mut copies) = (found.into_iter(), Vec::new());
-                for search in &mut searches {
-                    let of: Vec<_> = found.by_ref().take(search.live.len()).collect();
-                    copies.extend(search.extend(
-                        |version, id| _ = version.text.push(self.plm(), Choice { id, probabilities: None }),
-                        &of,
-                    ));
-                }
-                batch.copy(&copies)?;
-                let versions = || searches.iter().flat_map(|s| &s.live);
-                let sequences: Vec<usize> = versions().map(|v| v.sequence).collect();
-                let last: Vec<u32> = versions().filter_map(|v| v.text.written().tokens.last()).map(|t| t.id).collect();
-                parts = if sequences.is_empty() { Vec::new() } else { vec![batch.step(&sequences, &last)?] };
-            }
-            for (search, prompt) in searches.into_iter().zip(chunk) {
-                // Every search ends with a finished version; a text that was left out would shift all others.
-                let best = search.done.into_iter().next();
-                let best = best.ok_or(Error::Diverged { step: 0, loss: f64::NAN, lr: 0.0 })?;
-                let (_, mut text) = best.text.end();
-                if config.explain {
-                    self.explain(&mut batch, prompt, config, search.reader.as_ref(), &mut text).await?;
-                }
-                on_text(written.len(), &text.text);
-                written.push(text);
-            }
+            written.push(text);
         }
         Ok(written)
     }
+}
 
+impl<S: ByteSource> Generator<'_, S> {
     /// The `k` likeliest next tokens of every live version.
     async fn ask(
         &self,

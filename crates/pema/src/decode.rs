@@ -12,13 +12,14 @@ pub(crate) struct Batch<'a, S> {
     plm: &'a Plm<S>,
     cache: KvCache,
     prefix: usize,
+    rows: usize,
 }
 
 impl<'a, S: ByteSource> Batch<'a, S> {
     /// A batch with room for `rows` tokens behind `prefix`.
     pub(crate) fn new(plm: &'a Plm<S>, prefix: &[u32], rows: usize) -> Result<Batch<'a, S>> {
         let cache = plm.cache(prefix, prefix.len() + rows)?;
-        Ok(Batch { plm, cache, prefix: prefix.len() })
+        Ok(Batch { plm, cache, prefix: prefix.len(), rows })
     }
 
     /// Starts over with new sequences: `ids` are their tokens (the prefix included, which is skipped),
@@ -98,6 +99,11 @@ impl<'a, S: ByteSource> Batch<'a, S> {
             .map(|(s, id)| Piece { sequence: Some(*s), ids: std::slice::from_ref(id), wanted: 1 })
             .collect();
         Ok(self.plm.read(&mut self.cache, &pieces)?)
+    }
+
+    /// Tokens there is room for behind the prefix.
+    pub(crate) fn rows(&self) -> usize {
+        self.rows
     }
 
     /// Tokens of the shared prefix.

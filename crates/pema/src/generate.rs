@@ -7,14 +7,14 @@ use pema_plm::source::ByteSource;
 use serde::{Deserialize, Serialize};
 
 use crate::beam::MOST_BEAMS;
-use crate::copying::{CopyBias, Lexicon, Reader};
-use crate::decode::Batch;
+use crate::copying::{CopyBias, Lexicon};
 use crate::knn::Knn;
-use crate::mixer::{Mixer, Mixing};
-use crate::prompt::{Encoded, shared_prefix};
+use crate::mixer::Mixer;
+use crate::prompt::Encoded;
 use crate::sampling::{Sampler, SamplingConfig, StopStrings};
 use crate::schedule::{Schedule, Unrolling};
 use crate::text::Text;
+use crate::writing::Writing;
 use crate::{Adapter, Error, Result};
 use pema_plm::Plm;
 
@@ -148,9 +148,6 @@ pub struct Generator<'a, S> {
     lexicon: OnceCell<Lexicon>,
 }
 
-/// Texts written in step.
-pub(crate) const BATCH: usize = 32;
-
 impl<'a, S: ByteSource> Generator<'a, S> {
     /// Uploads the adapter.
     pub fn new(plm: &'a Plm<S>, adapter: Option<&'a Adapter>, knn: Option<&'a Knn>) -> Result<Generator<'a, S>> {
@@ -204,88 +201,13 @@ impl<'a, S: ByteSource> Generator<'a, S> {
         config: &GenerateConfig,
         mut on_text: impl FnMut(usize, &str),
     ) -> Result<Vec<Written>> {
-        config.sampling.check()?;
-        self.mixer.check(config.method, config.votes)?;
-        let copying = self.copying(config)?;
-        let limit = self.plm.file.config.context;
-        if let Some(p) = prompts.iter().find(|p| p.prompt.len() >= limit) {
-            return Err(pema_plm::Error::TooLong { tokens: p.prompt.len() + 1, context: limit }.into());
-        }
-        match self.beams(config)? {
-            0 | 1 => {}
-            beams => return self.search(prompts, config, beams, on_text).await,
-        }
-        let prefix = shared_prefix(prompts.iter().map(|p| p.prompt.as_slice()));
-        let room = |p: &Encoded| config.max_tokens.min(limit - p.prompt.len());
-        let rows = prompts.chunks(BATCH).map(|c| c.iter().map(|p| p.prompt.len() - prefix + room(p)).sum()).max();
-        let head = prompts.first().map_or(&[][..], |p| &p.prompt[..prefix]);
-        let mut batch = Batch::new(self.plm, head, rows.unwrap_or(0))?;
-        let mut written = Vec::new();
-        for (c, chunk) in prompts.chunks(BATCH).enumerate() {
-            let mut texts = Vec::new();
-            for (i, prompt) in chunk.iter().enumerate() {
-                let mut text = self.begin(prompt, config, (c * BATCH + i) as u64, room(prompt))?;
-                text.reader = copying.map(|(bias, _)| Reader::new(&prompt.input, bias));
-                texts.push(text);
-            }
-            let ids: Vec<&[u32]> = chunk.iter().map(|p| p.prompt.as_slice()).collect();
-            let rooms: Vec<usize> = chunk.iter().map(room).collect();
-            // All of them, or with a limit of no tokens none.
-            let mut active: Vec<usize> = (0..chunk.len()).filter(|i| !texts[*i].finished()).collect();
-            let mut parts = batch.start(&ids, &rooms, &vec![1; chunk.len()])?;
-            while !active.is_empty() {
-                let mut next = Vec::with_capacity(active.len());
-                for contexts in &parts {
-                    let n = contexts.words() / self.plm.head.hidden();
-                    let lambdas: Vec<f32> =
-                        active[next.len()..next.len() + n].iter().map(|i| texts[*i].lambda()).collect();
-                    let (mut samplers, mut bonuses) = (Vec::with_capacity(n), Vec::new());
-                    for i in &active[next.len()..next.len() + n] {
-                        samplers.push(texts[*i].sampler.clone());
-                        if let (Some((bias, lexicon)), Some(reader)) = (copying, &texts[*i].reader) {
-                            bonuses.push(bias.bonus(reader, lexicon, texts[*i].said()));
-                        }
-                    }
-                    let votes = config.votes.unwrap_or(0.0);
-                    let how = Mixing { method: config.method, lambdas: &lambdas, bonuses: &bonuses, votes };
-                    let choices = self.mixer.choose(how, contexts, n, &mut samplers, config.explain).await?;
-                    for (k, sampler) in samplers.into_iter().enumerate() {
-                        texts[active[next.len() + k]].sampler = sampler;
-                    }
-                    next.extend(choices);
-                }
-                let mut feed = Vec::new();
-                let mut still = Vec::new();
-                for (i, choice) in active.iter().copied().zip(next) {
-                    let id = choice.id;
-                    let piece = texts[i].push(self.plm, choice);
-                    if !piece.is_empty() {
-                        on_text(c * BATCH + i, &piece);
-                    }
-                    if !texts[i].finished() {
-                        still.push(i);
-                        feed.push(id);
-                    }
-                }
-                active = still;
-                if active.is_empty() {
-                    break;
-                }
-                parts = vec![batch.step(&active, &feed)?];
-            }
-            for (i, text) in texts.into_iter().enumerate() {
-                let (piece, done) = text.end();
-                if !piece.is_empty() {
-                    on_text(c * BATCH + i, &piece);
-                }
-                written.push(done);
-            }
-        }
-        Ok(written)
+        let mut writing = Writing::new(self, prompts, config)?;
+        while writing.step(&mut on_text).await?.is_some() {}
+        Ok(writing.finish())
     }
 
     /// How many versions of a text are kept.
-    fn beams(&self, config: &GenerateConfig) -> Result<usize> {
+    pub(crate) fn beams(&self, config: &GenerateConfig) -> Result<usize> {
         let asked = |a: &&Adapter| config.method.adapted() || config.method == a.meta.method;
         let own = self.adapter.filter(asked).map_or(1, |a| a.meta.beams);
         let beams = config.beams.unwrap_or(own);
@@ -300,6 +222,11 @@ impl<'a, S: ByteSource> Generator<'a, S> {
             return Err(Error::BadSetting { setting: "beams", value, range });
         }
         Ok(if single { 1 } else { beams })
+    }
+
+    /// Most tokens of the text for a prompt.
+    pub(crate) fn room(&self, prompt: &Encoded, config: &GenerateConfig) -> usize {
+        config.max_tokens.min(self.plm.file.config.context - prompt.prompt.len())
     }
 
     pub(crate) fn begin(&self, prompt: &Encoded, config: &GenerateConfig, index: u64, room: usize) -> Result<Text> {

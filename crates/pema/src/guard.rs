@@ -84,6 +84,17 @@ impl Mix {
     /// The model alone.
     pub const BASE: Mix = Mix { method: Method::Base, lambda: 0.0, copying: false, beams: 1 };
 
+    /// An adapter's own way.
+    pub fn of(adapter: &Adapter) -> Mix {
+        let m = &adapter.meta;
+        let lambda = match m.method {
+            Method::PemaGu => m.lambda_max,
+            Method::Pema => m.lambda_constant,
+            Method::Base | Method::Knn => 0.0,
+        };
+        Mix { method: m.method, lambda, copying: m.copying.is_some(), beams: m.beams }
+    }
+
     /// Ways worth trying beside the model alone: the adapter with the weights of the lowest held-out loss,
     /// with half, and in full.
     pub fn worth_trying(adapter: &Adapter) -> Vec<Mix> {
@@ -185,7 +196,30 @@ fn reason(before: &Faults, after: &Faults, trained_on: usize) -> Reason {
     }
 }
 
+/// What a verdict comes down to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Finding {
+    /// It writes better than the model alone.
+    Helps,
+    /// So it seems, but the pairs are too few to rule out chance.
+    SeemsToHelp,
+    /// Neither better nor clearly worse; its lower loss decides for it.
+    NoDifference,
+    /// The model alone writes better, or no worse.
+    DoesNotHelp,
+}
+
 impl Verdict {
+    /// What it comes down to.
+    pub fn finding(&self) -> Finding {
+        match self.reason {
+            Some(_) => Finding::DoesNotHelp,
+            None if self.gain.above(0.0) => Finding::Helps,
+            None if self.gain.value <= 0.0 => Finding::NoDifference,
+            None => Finding::SeemsToHelp,
+        }
+    }
+
     /// Makes the chosen way the adapter's own.
     pub fn apply(&self, adapter: &mut Adapter) {
         let m = &mut adapter.meta;
@@ -212,19 +246,19 @@ impl std::fmt::Display for Verdict {
         let way = if self.chosen.copying { way + ", favouring words of the input" } else { way };
         let way =
             if self.chosen.beams > 1 { format!("{way}, the best of {} versions", self.chosen.beams) } else { way };
-        match self.reason {
-            None if g.above(0.0) => write!(f, "the adapter helps ({range}); it will be used with {way}"),
-            None if g.value <= 0.0 => {
+        match self.finding() {
+            Finding::Helps => write!(f, "the adapter helps ({range}); it will be used with {way}"),
+            Finding::NoDifference => {
                 write!(f, "on texts there is no clear difference ({range}); the adapter will be used with {way}")
             }
-            None => write!(
+            Finding::SeemsToHelp => write!(
                 f,
                 "the adapter seems to help, but so few pairs cannot prove it ({range}); it will be used with {way}"
             ),
-            Some(reason) => write!(
+            Finding::DoesNotHelp => write!(
                 f,
                 "the adapter does not help ({range}): {}. The model alone will be used until you ask for the adapter by name",
-                reason.advice()
+                self.reason.map_or("", Reason::advice)
             ),
         }
     }

@@ -1,19 +1,15 @@
 //! The whole job in one call, with everything chosen that can be: demonstrations, memory, training, and
 //! the way to write, checked on held-out texts.
 
-use std::iter::once;
-
 use pema_plm::Plm;
 use pema_plm::source::ByteSource;
 
-use crate::beam::BEAMS;
 use crate::build::{BuildConfig, BuildProgress, Builder};
-use crate::copying::{CopyBias, ENOUGH, copy_rows};
-use crate::dataset::{Dataset, Example};
-use crate::demonstrations::{DemoSet, Shots, choose_demonstrations, enough_tokens};
-use crate::evaluate::Evaluator;
-use crate::generate::{Copying, Generator};
-use crate::guard::{Mix, Tried, Verdict, decide};
+use crate::check::{CheckProgress, Checker, Held, Ways};
+use crate::dataset::Dataset;
+use crate::demonstrations::{DemoSet, Shots, choose_demonstrations};
+use crate::generate::Generator;
+use crate::guard::{Mix, Tried, Verdict};
 use crate::memory::{ContextMode, Memory};
 use crate::prompt::PromptSetup;
 use crate::template::{Demo, Template};
@@ -146,85 +142,23 @@ pub async fn tune<S: ByteSource>(
         let mut checked = held_out.clone();
         checked.examples.retain(|e| !held_left_out.contains(&e.line));
         checked.examples.truncate(config.checked);
-        let held = Held { all: held_out, checked: &checked, memory: &held };
-        tried = check(plm, train, &held, &prompt, &adapter, &mut on).await?;
-        let (inputs, targets): (Vec<String>, Vec<String>) =
-            checked.examples.iter().map(|e| (e.input.clone(), e.target.clone())).unzip();
-        let found = decide(&tried, &inputs, &targets, memory.examples())?;
+        let held = Held {
+            training: &train.examples,
+            all: &held_out.examples,
+            memory: &held,
+            written: &checked.examples,
+            ways: Ways::All,
+            copying: true,
+        };
+        let generator = Generator::new(plm, Some(&adapter), None)?;
+        let mut checker = Checker::new(&generator, held)?;
+        while let Some(CheckProgress { mix, done, of, .. }) = checker.step().await? {
+            on(TuneProgress::Check { mix, done, of });
+        }
+        let found = checker.decide(memory.examples())?;
+        tried = checker.finish();
         found.apply(&mut adapter);
         verdict = Some(found);
     }
     Ok(Tuned { prompt, memory, held_out: held, adapter, summary, tried, verdict, left_out: [left_out, held_left_out] })
-}
-
-/// Ways that are tried once more without copying.
-const FINALISTS: usize = 2;
-
-/// Writes the held-out pairs, one token after the other: by the model alone, in every way worth trying with
-/// words of the input favoured, and in the best of these without. Then once more by the model alone and in
-/// the best way of all, keeping several versions of every text.
-async fn check<S: ByteSource>(
-    plm: &Plm<S>,
-    training: &Dataset,
-    held: &Held<'_>,
-    prompt: &PromptSetup,
-    adapter: &Adapter,
-    on: &mut impl FnMut(TuneProgress<'_>),
-) -> Result<Vec<Tried>> {
-    let pairs = held.checked;
-    let ways = Mix::worth_trying(adapter);
-    let of = (1 + ways.len() + FINALISTS.min(ways.len()) + 2) * pairs.examples.len();
-    let max_tokens = enough_tokens(plm, &pairs.examples)?;
-    let evaluator = Evaluator::new(plm, pairs, prompt, Some(adapter), None).await?;
-    let mut bias = CopyBias::unfitted(&training.examples);
-    let generator = Generator::new(plm, Some(adapter), None)?;
-    let inputs: Vec<String> = held.all.examples.iter().map(|e| e.input.clone()).collect();
-    let rows = copy_rows(&generator, held.memory, &inputs, &bias, ENOUGH).await?;
-    let weight = |mix: Mix, row: usize| mix.weight(held.memory.position[row], held.memory.input_tokens[row]);
-    let mut tried: Vec<Tried> = Vec::new();
-    for round in 0..3 {
-        let best = ranked(&tried, &pairs.examples)?;
-        let mixes: Vec<Mix> = match round {
-            0 => once(Mix::BASE).chain(ways.iter().map(|mix| Mix { copying: true, ..*mix })).collect(),
-            1 => best.iter().take(FINALISTS).map(|mix| Mix { copying: false, ..*mix }).collect(),
-            _ => once(Mix::BASE).chain(best.first().copied()).map(|mix| Mix { beams: BEAMS, ..mix }).collect(),
-        };
-        for mix in mixes {
-            let mut config = mix.config(prompt, max_tokens);
-            let correction = mix.copying.then(|| {
-                bias.fit(&rows, |row| weight(mix, row));
-                bias.clone()
-            });
-            if let Some(bias) = &correction {
-                config.copying = Copying::With(bias.clone());
-            }
-            let losses = rows.iter().enumerate().map(|(i, row)| row.nll(correction.as_ref(), weight(mix, i)));
-            let nll = losses.sum::<f64>() / rows.len().max(1) as f64;
-            let done = tried.len() * pairs.examples.len();
-            let told = |now: usize| on(TuneProgress::Check { mix, done: done + now, of });
-            tried.push(Tried { mix, texts: evaluator.texts(&config, told).await?, nll, bias: correction });
-        }
-    }
-    Ok(tried)
-}
-
-/// The ways with the adapter, best first.
-fn ranked(tried: &[Tried], pairs: &[Example]) -> Result<Vec<Mix>> {
-    let targets: Vec<&str> = pairs.iter().map(|e| e.target.as_str()).collect();
-    let mut scored = Vec::new();
-    for way in tried.iter().filter(|t| t.mix.method.adapted()) {
-        scored.push((way.score(&targets)?, way.mix));
-    }
-    scored.sort_by(|a, b| b.0.total_cmp(&a.0));
-    Ok(scored.into_iter().map(|(_, mix)| mix).collect())
-}
-
-/// The held-out pairs as the check needs them.
-struct Held<'a> {
-    /// All of them.
-    all: &'a Dataset,
-    /// Those that are written.
-    checked: &'a Dataset,
-    /// Rows of all of them.
-    memory: &'a Memory,
 }

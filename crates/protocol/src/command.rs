@@ -45,8 +45,8 @@ pub enum Command {
         /// How it would be trained.
         settings: TrainSettings,
     },
-    /// Builds the memory and trains; what an earlier run kept is taken up unless `restart`.
-    /// Answered by `MemoryProgress`, `TrainProgress`, `Trained`.
+    /// Builds the memory, trains, and checks on held-out answers whether that helps; what an earlier run kept is
+    /// taken up unless `restart`. Answered by `MemoryProgress`, `TrainProgress`, `CheckProgress`, `Trained`.
     Train {
         /// How.
         settings: TrainSettings,
@@ -58,12 +58,13 @@ pub enum Command {
         /// Pause, or go on.
         paused: bool,
     },
-    /// Ends a running `Train` early and keeps the best adapter so far.
+    /// Ends what a running `Train` does early, with what there is: the memory, the best adapter so far, or the
+    /// check, in whose place the loss then decides.
     StopAndKeep,
     /// Stops a running `Write` or `Evaluate` after the next token.
     Cancel,
-    /// Writes with and without the adapter, side by side. Answered by `Token`, with an adapter
-    /// by `Searching` and `Searched`, and by `Wrote`.
+    /// Writes with and without the adapter, side by side. Answered by `Token`, with an adapter that keeps several
+    /// versions by `Searching` and `Searched`, and by `Wrote`.
     Write {
         /// The user's input.
         input: String,
@@ -194,10 +195,10 @@ impl Default for TrainSettings {
 /// Weight of the adapter while writing.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct MixSettings {
-    /// lambda_max; `None` for the one chosen in training.
+    /// lambda_max; `None` for the one chosen for the adapter.
     pub lambda_max: Option<f32>,
-    /// How lambda moves from token to token.
-    pub schedule: Schedule,
+    /// How lambda moves from token to token; `None` as chosen for the adapter.
+    pub schedule: Option<Schedule>,
 }
 
 /// How lambda moves from token to token.

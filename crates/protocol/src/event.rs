@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::check::{Check, CheckProgress, Way};
 use crate::command::TrainSettings;
 
 /// What an engine says.
@@ -47,6 +48,8 @@ pub enum Event {
     },
     /// A training step was done.
     TrainProgress(TrainProgress),
+    /// The adapter is being checked on held-out pairs.
+    CheckProgress(CheckProgress),
     /// There is an adapter.
     Trained(TrainInfo),
     /// A run was paused or goes on.
@@ -124,7 +127,7 @@ pub struct Project {
     pub data: Option<DataInfo>,
     /// The settings of the last run.
     pub settings: Option<TrainSettings>,
-    /// A run that was cut off; `Train` with the same settings takes it up.
+    /// A run that was cut off, in its check at the latest; `Train` with the same settings takes it up.
     pub unfinished: Option<MemoryProgress>,
     /// The adapter.
     pub trained: Option<TrainInfo>,
@@ -298,6 +301,10 @@ pub struct TrainInfo {
     pub seconds: f32,
     /// Every step that was seen, for the chart.
     pub history: Vec<TrainProgress>,
+    /// How it writes unless the user wants it otherwise.
+    pub way: Way,
+    /// How that was chosen.
+    pub check: Check,
 }
 
 /// Who wrote a token.
@@ -364,6 +371,8 @@ pub struct Report {
     pub pairs: u32,
     /// One row a method.
     pub methods: Vec<MethodScore>,
+    /// The method of the adapter's own way: `base` where the model writes alone.
+    pub chosen: String,
     /// Whether tuning helped, in a sentence.
     pub verdict: String,
     /// Warnings, such as too few pairs.

@@ -4,10 +4,12 @@
 //! Files do not travel as bytes of a command: an opened [`File`](https://w3c.github.io/FileAPI/) is
 //! attached to the message beside them, so that a model is never copied between threads.
 
+mod check;
 mod command;
 mod event;
 mod frame;
 
+pub use check::{Check, CheckProgress, Finding, Verdict, Way};
 pub use command::{
     Command, DataFile, DeviceChoice, Export, MixSettings, ModelSource, Schedule, TaskSettings, TrainSettings,
 };
@@ -19,4 +21,4 @@ pub use frame::{FrameError, Message, RequestId, decode, encode};
 
 /// Version of the protocol. Both sides say it first; an interface that was left open while the site
 /// changed then hears that it must be loaded again.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;

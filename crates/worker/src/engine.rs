@@ -22,7 +22,7 @@ use crate::fault::{Fault, Result};
 use crate::link::{Call, Link};
 use crate::opfs::{Folder, OpfsModel, storage, used_of};
 use crate::project::{Kept, MODEL_FILE};
-use crate::{model, report, tune, write};
+use crate::{build, model, report, tune, write};
 
 /// Everything that is open.
 pub(crate) struct Engine {
@@ -238,7 +238,7 @@ impl Engine {
                 ("report.json", "application/json", bytes)
             }
             Export::Memory => {
-                tune::open_memory(self).await?;
+                build::open_memory(self).await?;
                 let memory = self.memory.as_ref().ok_or_else(|| none("memory"))?;
                 ("memory.safetensors", "application/octet-stream", format::memory_to_bytes(memory)?)
             }

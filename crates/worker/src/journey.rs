@@ -5,10 +5,11 @@ use std::rc::Rc;
 
 use js_sys::{Array, Function, Uint8Array};
 use pema_protocol::{
-    Command, DataFile, DeviceChoice, Event, Export, MixSettings, ModelSource, Project, Schedule, Side, TaskSettings,
-    TrainInfo, TrainSettings, TroubleKind, VERSION,
+    Check, Command, DataFile, DeviceChoice, Event, Export, MixSettings, ModelSource, Project, Schedule, Side,
+    TaskSettings, TrainInfo, TrainSettings, TroubleKind, VERSION,
 };
 use wasm_bindgen::JsValue;
+use wasm_bindgen_futures::spawn_local;
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
 use web_sys::File;
 
@@ -78,7 +79,7 @@ fn settings() -> TrainSettings {
 }
 
 fn mix() -> MixSettings {
-    MixSettings { lambda_max: Some(0.9), schedule: Schedule::Constant }
+    MixSettings { lambda_max: Some(0.9), schedule: Some(Schedule::Constant) }
 }
 
 #[wasm_bindgen_test]
@@ -92,15 +93,8 @@ async fn a_training_that_was_cut_off_goes_on_in_the_middle() {
     let expected = studio.say(export.clone()).await.unwrap();
 
     // Again, with somebody who stops it after the third step.
-    let (control, heard) = (Rc::new(Control::default()), studio.heard.clone());
-    let (stops, ear) = (control.clone(), heard.clone());
-    studio.engine.link = Link::new(move |_, event| {
-        if matches!(&event, Event::TrainProgress(p) if p.step == 3) {
-            stops.cancel.set(true);
-        }
-        ear.borrow_mut().push(event);
-    });
-    studio.engine.control = control;
+    let third = |event: &Event| matches!(event, Event::TrainProgress(p) if p.step == 3);
+    interrupt(&mut studio, third, |control| control.cancel.set(true));
     let train = Command::Train { settings: settings(), restart: false };
     assert!(studio.refusal(train).await.contains("goes on from there"));
     let kept = studio.say(Command::ListKept).await.unwrap();
@@ -122,6 +116,86 @@ async fn a_training_that_was_cut_off_goes_on_in_the_middle() {
     assert_eq!(studio.say(export).await.unwrap(), expected, "another adapter");
     let kept = studio.say(Command::ListKept).await.unwrap();
     assert!(matches!(kept.last(), Some(Event::KeptList(k)) if k.files.len() == 3), "{kept:?}");
+}
+
+/// Says stop or cancel when an event is heard.
+fn interrupt(studio: &mut Studio, at: impl Fn(&Event) -> bool + 'static, say: fn(&Control)) {
+    let (control, ear) = (Rc::new(Control::default()), studio.heard.clone());
+    let told = control.clone();
+    studio.engine.link = Link::new(move |_, event| {
+        if at(&event) {
+            say(&told);
+        }
+        ear.borrow_mut().push(event);
+    });
+    studio.engine.control = control;
+}
+
+fn checks(event: &Event) -> bool {
+    matches!(event, Event::CheckProgress(c) if c.way.is_some())
+}
+
+#[wasm_bindgen_test]
+async fn a_check_that_was_cut_off_goes_on_and_one_that_is_skipped_leaves_the_choice_to_the_loss() {
+    Folder::delete_all().await.ok();
+    let (mut studio, _) = Studio::open().await;
+    studio.open_tiny().await;
+    studio.say(Command::OpenExample).await.unwrap();
+    let (whole, _) = studio.train().await;
+    let export = Command::Export { what: Export::Adapter };
+    let expected = studio.say(export.clone()).await.unwrap();
+
+    interrupt(&mut studio, checks, |control| control.cancel.set(true));
+    let train = Command::Train { settings: settings(), restart: false };
+    assert!(studio.refusal(train).await.contains("check was stopped"));
+    drop(studio);
+    let (mut studio, project) = Studio::open().await;
+    assert!(project.unfinished.is_some() && project.trained.is_some_and(|t| t.check == Check::Pending));
+    studio.say(Command::OpenModel { source: ModelSource::Kept }).await.unwrap();
+    let (info, events) = studio.train().await;
+    let again = |e: &Event| matches!(e, Event::MemoryProgress(_) | Event::TrainProgress(_));
+    assert!(!events.iter().any(again), "nothing is read or learnt again");
+    assert_eq!((info.way, &info.check), (whole.way, &whole.check));
+    assert_eq!(studio.say(export).await.unwrap(), expected, "another adapter");
+
+    interrupt(&mut studio, checks, |control| control.stop.set(true));
+    let (info, events) = studio.train().await;
+    assert_eq!(events.iter().filter(|e| checks(e)).count(), 1, "it stops at once");
+    assert_eq!((info.check, info.way.adapted), (Check::Without, true));
+}
+
+#[wasm_bindgen_test]
+async fn the_search_for_a_likelier_wording_is_stopped_midway() {
+    Folder::delete_all().await.ok();
+    let (mut studio, _) = Studio::open().await;
+    studio.open_tiny().await;
+    studio.say(Command::OpenExample).await.unwrap();
+    // Without a check the versions are searched in any case.
+    interrupt(&mut studio, checks, |control| control.stop.set(true));
+    assert_eq!(studio.train().await.0.way.versions, 4);
+
+    let write = Command::Write { input: "gonna be late".into(), mix: mix(), max_tokens: 60 };
+    let searched = |events: &[Event]| events.iter().any(|e| matches!(e, Event::Searched { .. }));
+    interrupt(&mut studio, |_| false, |_| {});
+    assert!(searched(&studio.say(write.clone()).await.unwrap()), "it ends when nobody stops it");
+    let control = Rc::new(Control::default());
+    let (told, ear) = (control.clone(), studio.heard.clone());
+    studio.engine.link = Link::new(move |_, event| {
+        if matches!(event, Event::Searching) {
+            // Some steps later, as a message from the page would come.
+            let told = told.clone();
+            spawn_local(async move {
+                for _ in 0..4 {
+                    told.listen().await;
+                }
+                told.cancel.set(true);
+            });
+        }
+        ear.borrow_mut().push(event);
+    });
+    studio.engine.control = control;
+    let events = studio.say(write).await.unwrap();
+    assert!(!searched(&events) && matches!(events.last(), Some(Event::Wrote { adapted: Some(_), .. })), "{events:?}");
 }
 
 /// From here on the store takes so many bytes more, then a part of a write and no other; `None` ends that.
@@ -208,18 +282,25 @@ async fn the_whole_journey_survives_reloads_and_ends_with_nothing_stored() {
     assert_eq!((info.rank, info.steps[0], info.history.len()), (8, 6, 6));
     assert!(info.history.iter().all(|h| h.pd.is_finite() && h.rct.is_finite()));
     assert!(events.iter().any(|e| matches!(e, Event::MemoryProgress(m) if m.rows > 0)));
+    let Check::Done(verdict) = &info.check else { panic!("not checked: {:?}", info.check) };
+    assert_eq!((verdict.pairs, verdict.advice.is_empty()), (12, info.way.adapted));
+    let tried = |adapted: bool| {
+        events.iter().any(|e| matches!(e, Event::CheckProgress(c) if c.way.is_some_and(|w| w.adapted == adapted)))
+    };
+    assert!(tried(false) && tried(true), "both write");
 
     let write = Command::Write { input: "gonna be late".into(), mix: mix(), max_tokens: 8 };
     let events = studio.say(write.clone()).await.unwrap();
     let Some(Event::Wrote { base, adapted: Some(adapted) }) = events.last() else { panic!("nothing written") };
     let written = |side| events.iter().filter(|e| matches!(e, Event::Token { side: s, .. } if *s == side)).count();
     assert_eq!((written(Side::Base), written(Side::Adapted)), (base.tokens as usize, adapted.tokens as usize));
+    // As many versions as the check chose.
     let searched = events.iter().find_map(|e| match e {
         Event::Searched { answer } => Some(answer.clone()),
         _ => None,
     });
-    assert!(searched.is_some_and(|a| a.tokens > 0 && a.tokens <= 8));
-    assert!(events.iter().any(|e| matches!(e, Event::Searching)));
+    assert_eq!(searched.is_some(), info.way.versions > 1);
+    assert!(searched.is_none_or(|a| a.tokens > 0 && a.tokens <= 8));
     let first = (base.clone(), adapted.clone());
     let events = studio.say(Command::WhyThisWord { token: 0 }).await.unwrap();
     let Some(Event::Neighbours { rows, .. }) = events.last() else { panic!("no neighbours") };

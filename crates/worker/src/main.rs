@@ -16,6 +16,10 @@ mod room;
 mod verdict;
 
 #[cfg(target_family = "wasm")]
+mod build;
+#[cfg(target_family = "wasm")]
+mod check;
+#[cfg(target_family = "wasm")]
 mod checkpoint;
 #[cfg(target_family = "wasm")]
 mod control;

@@ -9,6 +9,10 @@ pub(crate) struct Plan {
     pub(crate) held_out: usize,
     /// Rows a step.
     pub(crate) batch: usize,
+    /// Held-out pairs that are written to check the adapter.
+    pub(crate) checked: usize,
+    /// Whether there is time for every way worth trying.
+    pub(crate) thorough: bool,
 }
 
 /// What the plan depends on.
@@ -30,6 +34,13 @@ pub(crate) struct Work {
 
 /// Seconds that building and training may each take in a first round.
 const SECONDS: f64 = 150.0;
+/// Seconds that a check may take.
+pub(crate) const CHECK_SECONDS: f64 = 60.0;
+/// Ways of a short check that time is planned for, the model alone among them, and those of a thorough one, of
+/// which those that keep several versions count as often.
+const WAYS: [f64; 2] = [3.0, 17.0];
+/// Pairs of a check, fewest and most.
+const CHECKED: [usize; 2] = [8, 40];
 /// Steps of a short training.
 const STEPS: f64 = 25.0;
 /// Fewest pairs a first round makes sense with.
@@ -47,7 +58,22 @@ impl Work {
         // Held-out rows are looked at some six times; they may take half of the time of training.
         let looks = 6.0 * row / 3.0 * self.tokens[1].max(1.0);
         let held_out = (0.5 * SECONDS * self.speed / looks) as usize;
-        Plan { pairs, held_out: held_out.clamp(12, 60), batch: batch.unwrap_or(BATCHES[BATCHES.len() - 1]) }
+        let batch = batch.unwrap_or(BATCHES[BATCHES.len() - 1]);
+        let [fewest, most] = CHECKED;
+        let thorough = self.check(WAYS[1], most) <= CHECK_SECONDS;
+        let mut checked = most;
+        while !thorough && checked > fewest && self.check(WAYS[0], checked) > CHECK_SECONDS {
+            checked -= 1;
+        }
+        Plan { pairs, held_out: held_out.clamp(12, 60), batch, checked, thorough }
+    }
+
+    /// Seconds of a check that writes so many pairs in so many ways.
+    fn check(&self, ways: f64, pairs: usize) -> f64 {
+        // Every way reads the prompts, behind demonstrations that are read once, and writes up to half as much again as the targets.
+        let token = 2.0 * (self.body + 2.0 * self.hidden * self.vocab);
+        let texts = pairs as f64 * (2.0 * self.body * self.tokens[0] + 1.5 * token * self.tokens[1]);
+        ways * texts / self.speed
     }
 
     /// Operations of a training step a row: the logits, and the adapter's way forth and back.
@@ -65,8 +91,18 @@ mod tests {
     }
 
     #[test]
+    fn a_slow_device_checks_fewer_pairs_in_fewer_ways() {
+        let of = |speed| (work(speed).plan().checked, work(speed).plan().thorough);
+        assert_eq!(of(1e12), (40, true));
+        let (pairs, thorough) = of(15e9);
+        assert!((12..40).contains(&pairs) && !thorough, "{pairs}");
+        assert_eq!(of(1e8), (8, false));
+    }
+
+    #[test]
     fn a_fast_device_takes_everything_and_a_slow_one_a_part() {
-        assert_eq!(work(1e12).plan(), Plan { pairs: 370, held_out: 60, batch: 1024 });
+        let all = Plan { pairs: 370, held_out: 60, batch: 1024, checked: 40, thorough: true };
+        assert_eq!(work(1e12).plan(), all);
         let slow = work(6e9).plan();
         assert!((48..370).contains(&slow.pairs) && slow.batch < 1024, "{slow:?}");
         let crawling = work(1e8).plan();

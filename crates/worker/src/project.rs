@@ -1,6 +1,6 @@
 //! What is kept between visits: one log of small things, in which the last of each kind counts.
 
-use pema_protocol::{KeptFile, Project, Report, TrainInfo, TrainSettings, TroubleKind};
+use pema_protocol::{Check, KeptFile, Project, Report, TrainInfo, TrainSettings, TroubleKind};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -71,11 +71,12 @@ impl Kept {
     pub(crate) async fn project(&self) -> Project {
         let bytes = self.folder.size(MODEL_FILE).await.unwrap_or(0);
         let begun = self.folder.size(MEMORY_FILE).await.is_some_and(|bytes| bytes > 0);
+        let checked = self.trained.as_ref().is_some_and(|t| t.check != Check::Pending);
         Project {
             model: self.model.clone().map(|name| KeptFile { name, bytes }),
             data: self.data.as_ref().map(|d| d.info.clone()),
             settings: self.settings.clone(),
-            unfinished: (begun && self.settings.is_some() && self.trained.is_none()).then(Default::default),
+            unfinished: (begun && self.settings.is_some() && !checked).then(Default::default),
             trained: self.trained.clone(),
             report: self.report.clone(),
         }

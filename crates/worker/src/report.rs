@@ -1,12 +1,11 @@
 //! Quality on the test pairs, by every method.
 
-use pema::sampling::SamplingConfig;
-use pema::{Copying, Evaluation, Evaluator, GenerateConfig, Knn, KnnConfig, Method};
+use pema::{Evaluation, Evaluator, GenerateConfig, Knn, KnnConfig, Method};
 use pema_protocol::{Event, MethodScore, Report, RequestId};
 
+use crate::build;
 use crate::engine::Engine;
 use crate::fault::{Fault, Result};
-use crate::tune;
 use crate::verdict::{verdict, warnings};
 
 /// Answers shown side by side.
@@ -14,7 +13,7 @@ const SHOWN: usize = 20;
 
 pub(crate) async fn evaluate(e: &mut Engine, id: RequestId, limit: usize) -> Result<()> {
     // An imported adapter comes without a memory; then kNN is left out.
-    let memory = tune::open_memory(e).await.is_ok();
+    let memory = build::open_memory(e).await.is_ok();
     let (plm, data) = (e.plm()?, e.data()?);
     let Some(adapter) = &e.adapter else { return Err(Fault::refused("there is no adapter yet; train first")) };
     let test = data.dataset(2, 0, limit.max(1));
@@ -46,7 +45,10 @@ pub(crate) async fn evaluate(e: &mut Engine, id: RequestId, limit: usize) -> Res
         done.push(evaluation);
     }
     let methods: Vec<MethodScore> = done.iter().map(score).collect();
-    let adapted = done.iter().filter(|d| d.method.adapted()).max_by(|a, b| a.score.chrf.total_cmp(&b.score.chrf));
+    // The adapter's own way: the better one of these pairs would be chosen on them.
+    let own = adapter.meta.method;
+    let shown = if own.adapted() { own } else { Method::of(adapter.meta.schedule) };
+    let adapted = done.iter().find(|d| d.method == shown);
     let text = |evaluation: Option<&Evaluation>, i: usize| {
         evaluation.and_then(|e| e.texts.get(i)).cloned().unwrap_or_default()
     };
@@ -59,9 +61,10 @@ pub(crate) async fn evaluate(e: &mut Engine, id: RequestId, limit: usize) -> Res
     let trained_on = e.memory.as_ref().map_or(usize::MAX, pema::Memory::examples);
     let report = Report {
         pairs: pairs as u32,
-        verdict: verdict(&methods),
+        verdict: verdict(&methods, own.name(), shown.name()),
         warnings: warnings(trained_on, pairs, overfitted),
         methods,
+        chosen: own.name().to_owned(),
         examples,
         signature: "BLEU 13a, exponential smoothing; chrF2; as sacreBLEU computes them".to_owned(),
     };

@@ -2,8 +2,9 @@
 
 use js_sys::Date;
 use pema::{Adapter, KeptTraining, Memory, StepReport, TrainConfig, Trainer};
-use pema_protocol::{Event, RequestId, TrainInfo, TrainProgress};
+use pema_protocol::{Check, Event, RequestId, TrainInfo, TrainProgress};
 
+use crate::check::way;
 use crate::checkpoint::{Checkpoint, Note};
 use crate::engine::Engine;
 use crate::fault::{Fault, Result};
@@ -70,7 +71,11 @@ pub(crate) async fn train(
         held_out: summary.held_out.map(|h| [h.base_nll as f32, h.mix_nll.min(h.unrolled_nll) as f32]),
         seconds: seconds() as f32,
         history,
+        way: way(&adapter),
+        check: Check::Pending,
     };
+    // It was for the training; the check may be stopped as well.
+    e.control.stop.set(false);
     Ok((adapter, info))
 }
 

@@ -3,10 +3,12 @@
 use js_sys::Date;
 use pema::dataset::Dataset;
 use pema::train::{Recipe, TrainConfig};
-use pema::{BuildConfig, Builder, ContextMode, KeptRows, Memory, MemoryLog, MemoryMeta, PromptSetup, Prompter, format};
-use pema_protocol::{Estimate, Event, MemoryProgress, RequestId, TaskSettings, TrainInfo, TrainSettings, TroubleKind};
+use pema::{Adapter, ContextMode, Memory, MemoryMeta, PromptSetup, Prompter, format};
+use pema_protocol::{Check, Estimate, Event, RequestId, TaskSettings, TrainInfo, TrainSettings, TroubleKind};
 use serde_json::json;
 
+use crate::build;
+use crate::check::{check, way};
 use crate::checkpoint::Checkpoint;
 use crate::engine::Engine;
 use crate::fault::{Fault, Result};
@@ -23,12 +25,13 @@ const PARTS: [usize; 2] = [0, 1];
 const COUNTED: usize = 512;
 
 /// Everything that decides which rows a memory has.
-struct Rows {
-    prompt: PromptSetup,
-    mode: ContextMode,
-    data: [Dataset; 2],
-    meta: MemoryMeta,
-    header: String,
+pub(crate) struct Rows {
+    pub(crate) prompt: PromptSetup,
+    pub(crate) mode: ContextMode,
+    /// To learn from, and to choose on.
+    pub(crate) data: [Dataset; 2],
+    pub(crate) meta: MemoryMeta,
+    pub(crate) header: String,
 }
 
 /// The last run's task, or what suits the data.
@@ -40,7 +43,7 @@ pub(crate) fn task(e: &Engine) -> TaskSettings {
     settings.unwrap_or(TaskSettings { template, shots })
 }
 
-fn recipe(e: &Engine, settings: &TrainSettings) -> Result<Rows> {
+pub(crate) fn recipe(e: &Engine, settings: &TrainSettings) -> Result<Rows> {
     let (plm, data) = (e.plm()?, e.data()?);
     let prompt = e.prompt(&settings.task)?;
     let mode = if settings.free_running { ContextMode::FreeRunning } else { ContextMode::TeacherForced };
@@ -80,7 +83,7 @@ fn resolve(e: &Engine, settings: &TrainSettings, restart: bool) -> Result<TrainS
     })
 }
 
-fn plan(e: &Engine, prompt: &PromptSetup) -> Result<Plan> {
+pub(crate) fn plan(e: &Engine, prompt: &PromptSetup) -> Result<Plan> {
     let (plm, data) = (e.plm()?, e.data()?);
     // Demonstrations are read once, so they do not count.
     let plain = PromptSetup { demos: Vec::new(), ..prompt.clone() };
@@ -142,8 +145,8 @@ async fn needs(e: &Engine, settings: &TrainSettings, r: &Rows) -> Result<Estimat
     Ok(Estimate { pairs: [r.data[0].examples.len() as u32, all], bytes, free })
 }
 
-/// Builds what is missing of the memory, trains, and keeps the best adapter. A training that was cut off goes
-/// on where it stopped.
+/// Builds what is missing of the memory, trains, and keeps the best adapter with the way to write that a check
+/// chose. What was cut off goes on where it stopped.
 pub(crate) async fn run(e: &mut Engine, id: RequestId, settings: &TrainSettings, restart: bool) -> Result<()> {
     let begun = Date::now();
     let settings = &resolve(e, settings, restart)?;
@@ -153,41 +156,53 @@ pub(crate) async fn run(e: &mut Engine, id: RequestId, settings: &TrainSettings,
     if !needs.fits() {
         return Err(Fault::new(TroubleKind::NoRoom, no_room(&needs)));
     }
-    let (mut checkpoint, kept) = Checkpoint::open(&e.kept()?.folder).await?;
+    let (mut checkpoint, cut_off) = Checkpoint::open(&e.kept()?.folder).await?;
     if restart {
         pema::log::Storage::truncate(&mut e.kept()?.folder.file(MEMORY_FILE).await?, 0)?;
     }
     e.memory = None;
+    // Its memory may have been stopped early; then it is not to be completed now.
+    let pending = e.kept()?.trained.as_ref().is_some_and(|t| t.check == Check::Pending);
+    let begun_before = !restart && (pending || cut_off.is_some());
+    let parts = if begun_before { build::kept(e, &r).await? } else { None };
+    if let Some([memory, held_out]) = &parts
+        && let Some(adapter) = unchecked(e, settings)?
+    {
+        checkpoint.forget()?;
+        e.adapter = Some(adapter);
+        check(e, id, settings, &r, [memory, held_out]).await?;
+        e.memory = parts.map(|[memory, _]| memory);
+        return Ok(());
+    }
     e.kept_mut()?.set_settings(settings)?;
     e.kept_mut()?.forget_adapter()?;
-    let mut goes_on = None;
-    if let Some(cut_off) = kept.filter(|_| !restart) {
-        // Its memory may have been stopped early; then it is not to be completed now.
-        let storage = e.kept()?.folder.file(MEMORY_FILE).await?;
-        let rows = MemoryLog::open_existing(storage, &r.header, &[r.meta.clone(), r.meta.clone()])?;
-        let parts: Option<[KeptRows; 2]> = rows.and_then(|rows| rows.try_into().ok());
-        let parts = parts.map(|parts| parts.map(|part| part.memory));
-        goes_on = parts.filter(|[m, h]| cut_off.state.is_of(&config, m, judge(h))).map(|parts| (parts, cut_off));
-    }
+    let cut_off = cut_off.filter(|_| !restart);
+    let goes_on = parts.zip(cut_off).filter(|([m, h], cut_off)| cut_off.state.is_of(&config, m, judge(h)));
     let ([memory, held_out], cut_off) = match goes_on {
         Some((parts, cut_off)) => (parts, Some(cut_off)),
         None => {
             checkpoint.forget()?;
-            let Some(parts) = build(e, id, &r).await? else { return Ok(()) };
+            let Some(parts) = build::build(e, id, &r).await? else { return Ok(()) };
             (parts, None)
         }
     };
-    let (mut adapter, info) =
+    let (adapter, info) =
         train::train(e, id, &memory, judge(&held_out), &config, &mut checkpoint, cut_off, begun).await?;
-    if !settings.paper_recipe && held_out.rows() > 0 {
-        let [training, judged] = [&r.data[0].examples, &r.data[1].examples];
-        adapter.meta.copying = pema::fit_copying(e.plm()?, &adapter, training, judged, &held_out).await?;
-    }
-    e.kept_mut()?.set_adapter(format::adapter_to_bytes(&adapter)?, info.clone())?;
+    // Kept before it is checked: whoever closes the page meanwhile loses nothing of it.
+    e.kept_mut()?.set_adapter(format::adapter_to_bytes(&adapter)?, info)?;
     checkpoint.forget()?;
-    (e.adapter, e.memory) = (Some(adapter), Some(memory));
-    e.link.send(id, Event::Trained(info));
+    e.adapter = Some(adapter);
+    check(e, id, settings, &r, [&memory, &held_out]).await?;
+    e.memory = Some(memory);
     Ok(())
+}
+
+/// The adapter whose check was cut off, when it was trained with these settings.
+fn unchecked(e: &mut Engine, settings: &TrainSettings) -> Result<Option<Adapter>> {
+    let kept = e.kept()?;
+    let pending = kept.trained.as_ref().is_some_and(|t| t.check == Check::Pending);
+    let same = kept.settings.as_ref() == Some(settings);
+    Ok(e.adapter.take().filter(|_| pending && same))
 }
 
 /// What lambda is chosen on, unless nothing is held out.
@@ -207,80 +222,6 @@ fn config(settings: &TrainSettings, hidden: usize) -> TrainConfig {
     }
 }
 
-/// Both parts, from what was kept and what is missing; `None` when it was stopped before there was enough.
-async fn build(e: &Engine, id: RequestId, r: &Rows) -> Result<Option<[Memory; 2]>> {
-    let storage = e.kept()?.folder.file(MEMORY_FILE).await?;
-    let (mut log, kept) = MemoryLog::open(storage, &r.header, &[r.meta.clone(), r.meta.clone()])?;
-    let plm = e.plm()?;
-    let of: usize = r.data.iter().map(|d| d.examples.len()).sum();
-    let (mut before, mut rows_before, started, mut tokens_done) = (0, 0, Date::now(), 0);
-    let mut built = Vec::new();
-    for ((part, data), kept) in r.data.iter().enumerate().zip(kept) {
-        if data.examples.is_empty() {
-            built.push(kept.memory);
-            continue;
-        }
-        let (prompt, created) = (r.prompt.clone(), r.meta.created.clone());
-        let config = BuildConfig { prompt, mode: r.mode, max_tokens: None, half: true, created };
-        let mut builder = Builder::new(plm, data, config)?;
-        if kept.examples > 0 {
-            builder.resume(kept.memory, kept.examples);
-        }
-        let mut tokens = builder.progress().tokens;
-        loop {
-            e.control.breathe().await;
-            if e.control.cancel.get() {
-                return Err(Fault::refused("building the memory was stopped; what was built is kept"));
-            }
-            if e.control.stop.get() && (part > 0 || builder.memory().rows() > 0) {
-                break; // enough to train on
-            }
-            let first = builder.memory().rows();
-            let Some(step) = builder.step().await? else { break };
-            log.append(part, builder.memory(), first, step.examples)?;
-            tokens_done += step.tokens - tokens;
-            tokens = step.tokens;
-            let seconds = ((Date::now() - started) / 1e3).max(1e-3);
-            let done = before + step.examples;
-            let rate = tokens_done as f64 / seconds;
-            let left = (of - done.min(of)) as f64 * (tokens_done as f64 / done.max(1) as f64) / rate.max(1e-3);
-            e.link.send(
-                id,
-                Event::MemoryProgress(MemoryProgress {
-                    examples: done as u32,
-                    of: of as u32,
-                    rows: (rows_before + step.rows) as u32,
-                    tokens_per_second: rate as f32,
-                    seconds_left: Some(left as f32),
-                }),
-            );
-        }
-        before += builder.progress().of;
-        rows_before += builder.memory().rows();
-        built.push(builder.finish());
-    }
-    e.control.stop.set(false);
-    Ok(built.try_into().ok())
-}
-
-/// Reads the kept memory, when the page was loaded after it was built.
-pub(crate) async fn open_memory(e: &mut Engine) -> Result<()> {
-    if e.memory.is_some() {
-        return Ok(());
-    }
-    let Some(settings) = e.kept()?.settings.clone() else { return Err(Fault::refused("there is no memory yet")) };
-    let r = recipe(e, &settings)?;
-    if e.kept()?.folder.size(MEMORY_FILE).await.is_none_or(|bytes| bytes == 0) {
-        return Err(Fault::refused("there is no memory yet"));
-    }
-    let storage = e.kept()?.folder.file(MEMORY_FILE).await?;
-    let kept = MemoryLog::open_existing(storage, &r.header, &[r.meta.clone(), r.meta.clone()])?;
-    let rows = kept.and_then(|k| k.into_iter().next()).map(|k| k.memory).filter(|m| m.rows() > 0);
-    e.memory =
-        Some(rows.ok_or_else(|| Fault::refused("the kept memory is of other pairs or another model; train again"))?);
-    Ok(())
-}
-
 /// An adapter made elsewhere.
 pub(crate) fn import(e: &mut Engine, id: RequestId, name: &str, bytes: Vec<u8>) -> Result<()> {
     let adapter = format::adapter_from_bytes(name, &bytes)?;
@@ -295,6 +236,8 @@ pub(crate) fn import(e: &mut Engine, id: RequestId, name: &str, bytes: Vec<u8>) 
         held_out: None,
         seconds: 0.0,
         history: Vec::new(),
+        way: way(&adapter),
+        check: Check::Without,
     };
     e.kept_mut()?.set_adapter(bytes, info.clone())?;
     e.adapter = Some(adapter);

@@ -1,15 +1,16 @@
 //! Prompts and answers.
 
 use pema::schedule::Schedule;
-use pema::{BEAMS, Duet, DuetToken, GenerateConfig, Generator, Method, Prompter, Voice};
+use pema::{Duet, DuetToken, GenerateConfig, Generator, Method, Prompter, Voice, Writing};
 use pema_plm::tokenizer::Tokenizer;
 use pema_protocol::{
     Answer, Candidate, Event, MixSettings, Neighbour, RequestId, Schedule as Shown, Side, TaskSettings, TokenView,
 };
 
+use crate::check::way;
 use crate::engine::Engine;
 use crate::fault::{Fault, Result};
-use crate::tune;
+use crate::{build, tune};
 
 /// Examples shown for a token.
 const NEIGHBOURS: usize = 5;
@@ -53,11 +54,10 @@ pub(crate) async fn write(e: &mut Engine, id: RequestId, input: &str, mix: MixSe
     // The weight and the schedule that the user wants at this moment.
     let wanted = || {
         let mix = e.control.mix.get().unwrap_or(mix);
-        let (schedule, chosen) = match (mix.schedule, &e.adapter) {
-            (Shown::GradualUnrolling, a) => (Schedule::Paper, a.as_ref().map_or(0.0, |a| a.meta.lambda_max)),
-            (Shown::Constant, a) => (Schedule::Constant, a.as_ref().map_or(0.0, |a| a.meta.lambda_constant)),
-        };
-        (schedule, mix.lambda_max.unwrap_or(chosen))
+        let Some(adapter) = &e.adapter else { return (Schedule::Constant, 0.0) };
+        let lambdas = [adapter.meta.lambda_max, adapter.meta.lambda_constant];
+        let (schedule, lambda) = way(adapter).mixed(lambdas, mix);
+        (if schedule == Shown::Constant { Schedule::Constant } else { Schedule::Paper }, lambda)
     };
     let mut contexts = Vec::new();
     loop {
@@ -77,15 +77,24 @@ pub(crate) async fn write(e: &mut Engine, id: RequestId, input: &str, mix: MixSe
     }
     let answer = |voice| duet.text(voice).map(|(text, n, ended)| Answer { text, tokens: n as u32, ended });
     let base = answer(Voice::Base).ok_or_else(|| Fault::refused("nothing was written"))?;
-    if e.adapter.is_some() && !e.control.cancel.get() {
+    let beams = e.adapter.as_ref().map(|a| a.meta.beams).filter(|beams| *beams > 1);
+    if beams.is_some() && !e.control.cancel.get() {
         e.link.send(id, Event::Searching);
-        e.control.breathe().await;
         let (schedule, lambda) = wanted();
         let greedy = GenerateConfig::greedy(Method::of(schedule), &prompt, max_tokens as usize);
-        let config = GenerateConfig { lambda_max: Some(lambda), beams: Some(BEAMS), ..greedy };
-        if let Some(best) = generator.write(&[encoded], &config, |_, _| {}).await?.pop() {
-            let answer = Answer { text: best.text, tokens: best.tokens.len() as u32, ended: best.ended };
-            e.link.send(id, Event::Searched { answer });
+        let config = GenerateConfig { lambda_max: Some(lambda), beams, ..greedy };
+        let mut writing = Writing::new(&generator, &[encoded], &config)?;
+        loop {
+            e.control.breathe().await;
+            if e.control.cancel.get() {
+                break;
+            }
+            if writing.step(|_, _| {}).await?.is_none() {
+                let best = writing.finish().pop();
+                let answer = best.map(|b| Answer { text: b.text, tokens: b.tokens.len() as u32, ended: b.ended });
+                answer.into_iter().for_each(|answer| e.link.send(id, Event::Searched { answer }));
+                break;
+            }
         }
     }
     let event = Event::Wrote { base, adapted: answer(Voice::Adapted) };
@@ -112,7 +121,7 @@ fn view(tokenizer: &Tokenizer, token: &DuetToken, stop: &[String]) -> TokenView 
 
 /// The rows of the memory nearest to a token's context.
 pub(crate) async fn why(e: &mut Engine, id: RequestId, token: u32) -> Result<()> {
-    tune::open_memory(e).await?;
+    build::open_memory(e).await?;
     let (plm, data) = (e.plm()?, e.data()?);
     let Some(memory) = &e.memory else { return Err(Fault::refused("there is no memory yet")) };
     let Some(context) = e.contexts.get(token as usize) else {

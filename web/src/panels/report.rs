@@ -96,7 +96,7 @@ fn Scores(report: Report) -> impl IntoView {
         <p class="lead verdict" data-testid="verdict"><strong>{report.verdict}</strong></p>
         {report.warnings.into_iter().map(|w| view! { <p class="warning">{w}</p> }).collect_view()}
         <div class="scrolls" tabindex="0" role="region" aria-label="Scores">
-            <table data-testid="report-table">
+            <table class="scores" data-testid="report-table">
                 <caption class="unseen">"Scores"</caption>
                 <thead><tr>
                     <th scope="col">"Method"</th>
@@ -104,7 +104,7 @@ fn Scores(report: Report) -> impl IntoView {
                 </tr></thead>
                 <tbody>{report.methods.into_iter().map(|m| view! {
                     <tr>
-                        <th scope="row">{name(&m.method)}</th>
+                        <th scope="row">{name(&m.method)}{(m.method == report.chosen).then_some(" (used)")}</th>
                         <td class="number">{format!("{:.3}", m.nll)}</td>
                         <td class="number">{format!("{:.2}", m.perplexity)}</td>
                         <td class="number">{format!("{:.1}", m.bleu)}</td>

@@ -5,6 +5,7 @@ use pema_protocol::Command;
 
 use super::panel::{Panel, Progress};
 use crate::chart::{Chart, Series};
+use crate::check;
 use crate::format;
 use crate::settings::Settings;
 use crate::state::Step;
@@ -19,6 +20,7 @@ pub(crate) fn TrainPanel() -> impl IntoView {
     let unfinished = studio.see(|s| s.unfinished);
     let memory = studio.see(|s| s.memory);
     let last = studio.see(|s| s.history.last().copied());
+    let checking = studio.see(|s| s.checking);
     let trained = studio.see(|s| s.trained.clone());
     let losses = studio.see(|s| {
         let of = |value: fn(&pema_protocol::TrainProgress) -> f32| {
@@ -36,16 +38,20 @@ pub(crate) fn TrainPanel() -> impl IntoView {
         };
         vec![Series { name: "model alone", points: of(0) }, Series { name: "mixture", points: of(2) }]
     });
-    let part = Signal::derive(move || match (last.get(), memory.get()) {
-        (Some(step), _) => (u64::from(step.step), u64::from(step.of)),
-        (None, Some(m)) => (u64::from(m.examples), u64::from(m.of)),
-        (None, None) => (0, 0),
+    let part = Signal::derive(move || match (checking.get(), last.get(), memory.get()) {
+        (Some(check), ..) => (u64::from(check.done), u64::from(check.of)),
+        (None, Some(step), _) => (u64::from(step.step), u64::from(step.of)),
+        (None, None, Some(m)) => (u64::from(m.examples), u64::from(m.of)),
+        (None, None, None) => (0, 0),
     });
     let left =
         |seconds: Option<f32>| seconds.map(|s| format!(", at most {} left", format::seconds(s))).unwrap_or_default();
-    let text = Signal::derive(move || match (last.get(), memory.get()) {
-        (Some(p), _) => format!("Training, stage {}: step {} of {}{}", p.stage, p.step, p.of, left(p.seconds_left)),
-        (None, Some(m)) => format!(
+    let text = Signal::derive(move || match (checking.get(), last.get(), memory.get()) {
+        (Some(check), ..) => check::doing(&check),
+        (None, Some(p), _) => {
+            format!("Training, stage {}: step {} of {}{}", p.stage, p.step, p.of, left(p.seconds_left))
+        }
+        (None, None, Some(m)) => format!(
             "Reading your pairs: {} of {}, {} rows, {:.0} tokens a second{}",
             m.examples,
             m.of,
@@ -53,13 +59,38 @@ pub(crate) fn TrainPanel() -> impl IntoView {
             m.tokens_per_second,
             left(m.seconds_left)
         ),
-        (None, None) => "Preparing…".to_owned(),
+        (None, None, None) => "Preparing…".to_owned(),
     });
     view! {
         <Panel step=Step::Train>
             <p class="hint" hidden=move || trained.get().is_some()>
-                "The model reads your pairs once to fill a memory; then a small adapter learns from the memory alone."
+                "The model reads your pairs once to fill a memory; a small adapter learns from the memory alone; then held-out pairs are answered with and without it, to see whether it helps."
             </p>
+            {move || trained.get().map(|t| {
+                let shape = format!("{} form, width {}", t.form, t.rank);
+                let how = match t.rows {
+                    0 => format!("An imported adapter: {shape}."),
+                    rows => format!(
+                        "Trained on {rows} rows in {}: {shape}, best of {} steps: {}.",
+                        format::seconds(t.seconds), t.steps[0], t.steps[1]
+                    ),
+                };
+                let [said, grounds] = match (t.rows, check::found(&t.check)) {
+                    (0, _) => ["Your adapter is ready.".to_owned(), "Whoever made it chose how it writes.".to_owned()],
+                    (_, found) => found,
+                };
+                let gain = t.held_out.map(|[base, mix]| format!(
+                    " Over all of the held-out pairs the loss went from {base:.3} to {mix:.3} ({} %).",
+                    format!("{:+.0}", (mix / base - 1.0) * 100.0).replace('-', "−")
+                ));
+                view! {
+                    <div data-testid="train-done">
+                        <p class="lead verdict" data-testid="check-verdict"><strong>{said}</strong>" "{check::used(&t.way)}</p>
+                        <p class="hint">{grounds}{gain}</p>
+                        <p class="hint">{how}</p>
+                    </div>
+                }
+            })}
             <Needs />
             <div class="row" hidden=move || busy.get()>
                 <button class:primary=move || trained.with(Option::is_none) data-testid="train-start" disabled=move || occupied.get() on:click=move |_| studio.train(false)>
@@ -77,33 +108,32 @@ pub(crate) fn TrainPanel() -> impl IntoView {
                     "Start over"
                 </button>
             </div>
+            <p class="hint" data-testid="train-again" hidden=move || busy.get() || (trained.get().is_none() && !unfinished.get())>
+                {move || if unfinished.get() {
+                    "Start over throws away what was read and learnt so far and begins with reading your pairs."
+                } else {
+                    "Either replaces this adapter and its report: download them below to keep them. Train again keeps the memory,                      unless you changed what it is made of; Start over reads your pairs again as well."
+                }}
+            </p>
             <div hidden=move || !busy.get() data-testid="train-progress">
                 <Progress part text label="Memory and training" />
                 <div class="row">
                     <button data-testid="train-pause" on:click=move |_| studio.say(Command::Pause { paused: !paused.get_untracked() })>
                         {move || if paused.get() { "Go on" } else { "Pause" }}
                     </button>
-                    <button data-testid="train-stop" on:click=move |_| studio.say(Command::StopAndKeep)>"Stop and keep the best"</button>
+                    <button data-testid="train-stop" on:click=move |_| studio.say(Command::StopAndKeep)>
+                        {move || match (checking.get(), last.get()) {
+                            (Some(_), _) => "Skip the rest of the check",
+                            (None, Some(_)) => "Stop and keep the best",
+                            (None, None) => "Stop reading and train",
+                        }}
+                    </button>
                 </div>
-                <p class="hint">"You can close this page: what is read and learnt is kept, and it goes on when you come back."</p>
+                <p class="hint">{move || match checking.get() {
+                    Some(_) => "The check only chooses how the adapter is used: skip it, and the answers so far decide, or where there are too few the loss.",
+                    None => "You can close this page: what is read and learnt is kept, and it goes on when you come back.",
+                }}</p>
             </div>
-            {move || trained.get().map(|t| {
-                let how = format!("{} form, width {}, best of {} steps: {}.", t.form, t.rank, t.steps[0], t.steps[1]);
-                let how = match t.rows {
-                    0 => format!("An imported adapter: {how}"),
-                    rows => format!("Trained on {rows} rows in {}: {how}", format::seconds(t.seconds)),
-                };
-                let gain = t.held_out.map(|[base, mix]| format!(
-                    " On pairs it did not learn from, the loss went from {base:.3} to {mix:.3} ({} %).",
-                    format!("{:+.0}", (mix / base - 1.0) * 100.0).replace('-', "−")
-                ));
-                view! {
-                    <div data-testid="train-done">
-                        <p class="lead"><strong>"Your adapter is ready."</strong>{gain}</p>
-                        <p class="hint">{how}</p>
-                    </div>
-                }
-            })}
             <div class="charts">
                 <Chart title="Training losses" series=losses />
                 <Chart title="Loss on held-out pairs" series=held_out />

@@ -1,11 +1,13 @@
 //! The betas of highest likelihood on held-out rows.
 
+use std::ops::Range;
+
 use pema_plm::Plm;
 use pema_plm::source::ByteSource;
 
 use super::{CLASSES, CopyBias, Reader};
 use crate::dataset::Example;
-use crate::generate::{Generator, Method};
+use crate::generate::Generator;
 use crate::guard::Mix;
 use crate::memory::Memory;
 use crate::train::mixture_nll;
@@ -33,7 +35,7 @@ const RIDGE: f64 = 2.0;
 /// Newton steps of the fit, which is convex.
 const STEPS: usize = 60;
 /// Rows whose logits are on the host at once.
-const ROWS: usize = 64;
+pub(crate) const ROWS: usize = 64;
 /// Rows that a fit looks at; a dozen betas do not need more.
 pub(crate) const ENOUGH: usize = 4096;
 /// What a correction must take off the loss of rows it was not fitted on, in nats a row, to be kept without
@@ -88,9 +90,8 @@ impl CopyBias {
     }
 }
 
-/// The correction for an adapter's own way to write, or `None` where it is not worth it: betas that were
-/// fitted on every other held-out example must lower the loss of the examples between them. For callers
-/// who do not write the held-out pairs; [`tune`](crate::tune()) does, and lets texts decide. `held_out` are the
+/// The correction for an adapter's own way to write, or `None` where it is not worth it. For callers who do not
+/// write the held-out pairs; [`Checker`](crate::Checker) does, and lets texts decide. `held_out` are the
 /// examples of `memory`, `training` those the adapter learnt from.
 pub async fn fit_copying<S: ByteSource>(
     plm: &Plm<S>,
@@ -99,13 +100,16 @@ pub async fn fit_copying<S: ByteSource>(
     held_out: &[Example],
     memory: &Memory,
 ) -> Result<Option<CopyBias>> {
-    let meta = &adapter.meta;
-    let lambda = if meta.method == Method::PemaGu { meta.lambda_max } else { meta.lambda_constant };
-    let mix = Mix { method: meta.method, lambda, copying: true, beams: meta.beams };
     let inputs: Vec<String> = held_out.iter().map(|e| e.input.clone()).collect();
-    let mut bias = CopyBias::unfitted(training);
+    let bias = CopyBias::unfitted(training);
     let generator = Generator::new(plm, Some(adapter), None)?;
     let rows = copy_rows(&generator, memory, &inputs, &bias, ENOUGH).await?;
+    Ok(worth_copying(bias, &rows, memory, Mix { copying: true, ..Mix::of(adapter) }))
+}
+
+/// The correction for a way to write, fitted on `rows` of `memory`, or `None` where it is not worth it: betas
+/// that were fitted on every other held-out example must lower the loss of the examples between them.
+pub(crate) fn worth_copying(mut bias: CopyBias, rows: &[CopyRow], memory: &Memory, mix: Mix) -> Option<CopyBias> {
     let weight = |row: usize| mix.weight(memory.position[row], memory.input_tokens[row]);
     let (seen, unseen): (Vec<usize>, Vec<usize>) =
         (0..rows.len()).partition(|row| memory.sample[*row].is_multiple_of(2));
@@ -113,10 +117,10 @@ pub async fn fit_copying<S: ByteSource>(
     bias.fit(&seen_rows, |i| weight(seen[i]));
     let gain: f64 = -unseen.iter().map(|row| rows[*row].loss(&bias, weight(*row))).sum::<f64>();
     if gain <= WORTH * unseen.len() as f64 {
-        return Ok(None);
+        return None;
     }
-    bias.fit(&rows, weight);
-    Ok(Some(bias))
+    bias.fit(rows, weight);
+    Some(bias)
 }
 
 /// Asks model and adapter how likely they find the classes of every row of `memory`, whose examples have
@@ -128,35 +132,49 @@ pub(crate) async fn copy_rows<S: ByteSource>(
     bias: &CopyBias,
     most: usize,
 ) -> Result<Vec<CopyRow>> {
+    let all = memory.rows().min(most);
+    let mut rows = Vec::with_capacity(all);
+    while rows.len() < all {
+        let some = rows.len()..all.min(rows.len() + ROWS);
+        rows.extend(copy_rows_of(generator, memory, inputs, bias, some).await?);
+    }
+    Ok(rows)
+}
+
+/// The same for some rows, whose logits are on the host at once.
+pub(crate) async fn copy_rows_of<S: ByteSource>(
+    generator: &Generator<'_, S>,
+    memory: &Memory,
+    inputs: &[String],
+    bias: &CopyBias,
+    some: Range<usize>,
+) -> Result<Vec<CopyRow>> {
     let plm = generator.plm();
     let lexicon = generator.lexicon()?;
     let vocab = plm.head.vocab();
-    let all = memory.rows().min(most);
-    let mut rows = Vec::with_capacity(all);
-    for begin in (0..all).step_by(ROWS) {
-        let some: Vec<usize> = (begin..all.min(begin + ROWS)).collect();
-        let contexts = plm.device.upload(&memory.gather(&some), "contexts")?;
-        let (lm, pema) = generator.logits(&contexts, some.len()).await?;
-        for (k, row) in some.into_iter().enumerate() {
-            let of = k * vocab..(k + 1) * vocab;
-            let first = row - memory.position[row] as usize;
-            let said = plm.file.tokenizer.decode(&memory.values[first..row])?;
-            let input = inputs.get(memory.sample[row] as usize).map_or("", String::as_str);
-            let found = Reader::new(input, bias).candidates(lexicon, &said);
-            let gold = memory.values[row];
-            let shares = |logits: &[f32]| {
-                let (top, mut classes) = (logits.iter().copied().fold(f32::MIN, f32::max), [0.0f32; CLASSES]);
-                let sum: f32 = logits.iter().map(|l| (l - top).exp()).sum();
-                for (id, class) in &found {
-                    classes[class.index()] += (logits[*id as usize] - top).exp() / sum;
-                }
-                let nll = logits.get(gold as usize).map_or(f32::INFINITY, |l| sum.ln() - (l - top));
-                (classes, nll)
-            };
-            let (lm, lm_nll) = shares(&lm[of.clone()]);
-            let (pema, pema_nll) = pema.as_ref().map_or((lm, lm_nll), |pema| shares(&pema[of]));
-            rows.push(CopyRow { gold: found.get(&gold).map(|c| c.index()), lm_nll, pema_nll, lm, pema });
-        }
+    let some: Vec<usize> = some.collect();
+    let mut rows = Vec::with_capacity(some.len());
+    let contexts = plm.device.upload(&memory.gather(&some), "contexts")?;
+    let (lm, pema) = generator.logits(&contexts, some.len()).await?;
+    for (k, row) in some.into_iter().enumerate() {
+        let of = k * vocab..(k + 1) * vocab;
+        let first = row - memory.position[row] as usize;
+        let said = plm.file.tokenizer.decode(&memory.values[first..row])?;
+        let input = inputs.get(memory.sample[row] as usize).map_or("", String::as_str);
+        let found = Reader::new(input, bias).candidates(lexicon, &said);
+        let gold = memory.values[row];
+        let shares = |logits: &[f32]| {
+            let (top, mut classes) = (logits.iter().copied().fold(f32::MIN, f32::max), [0.0f32; CLASSES]);
+            let sum: f32 = logits.iter().map(|l| (l - top).exp()).sum();
+            for (id, class) in &found {
+                classes[class.index()] += (logits[*id as usize] - top).exp() / sum;
+            }
+            let nll = logits.get(gold as usize).map_or(f32::INFINITY, |l| sum.ln() - (l - top));
+            (classes, nll)
+        };
+        let (lm, lm_nll) = shares(&lm[of.clone()]);
+        let (pema, pema_nll) = pema.as_ref().map_or((lm, lm_nll), |pema| shares(&pema[of]));
+        rows.push(CopyRow { gold: found.get(&gold).map(|c| c.index()), lm_nll, pema_nll, lm, pema });
     }
     Ok(rows)
 }

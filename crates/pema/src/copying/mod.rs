@@ -18,7 +18,7 @@ mod rewrites;
 use serde::{Deserialize, Serialize};
 
 pub use fit::fit_copying;
-pub(crate) use fit::{CopyRow, ENOUGH, copy_rows};
+pub(crate) use fit::{CopyRow, ENOUGH, ROWS, copy_rows, copy_rows_of, worth_copying};
 pub(crate) use lexicon::Lexicon;
 pub(crate) use reader::Reader;
 pub(crate) use rewrites::Rewrites;

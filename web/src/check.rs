@@ -1,0 +1,122 @@
+//! The check of an adapter in words.
+
+use pema_protocol::{Check, CheckProgress, Finding, Schedule, Way};
+
+use crate::format;
+
+/// What is being checked, and how long that takes at most.
+pub(crate) fn doing(p: &CheckProgress) -> String {
+    let left = format::seconds(p.seconds_left);
+    match &p.way {
+        None => format!("Checking: reading the losses of held-out pairs, at most {left} left"),
+        Some(way) => format!(
+            "Checking whether it helps: {} ({} of at most {} answers, at most {left} left)",
+            writer(way),
+            p.done,
+            p.of
+        ),
+    }
+}
+
+fn writer(way: &Way) -> String {
+    let who = if way.adapted { format!("with the adapter, {}", settings(way)) } else { "the model alone".to_owned() };
+    if !way.adapted && way.versions > 1 { format!("{who}, the best of {} versions", way.versions) } else { who }
+}
+
+/// How an adapter writes, in a sentence.
+pub(crate) fn used(way: &Way) -> String {
+    if way.adapted {
+        format!("It writes with {}.", settings(way))
+    } else {
+        "The model writes alone until you move the weight in the next step.".to_owned()
+    }
+}
+
+fn settings(way: &Way) -> String {
+    let along = match way.schedule {
+        Schedule::GradualUnrolling => "fading out along the answer",
+        Schedule::Constant => "the same along the answer",
+    };
+    let copying = if way.copying { ", words of your input favoured" } else { "" };
+    let versions = if way.versions > 1 { format!(", the best of {} versions", way.versions) } else { String::new() };
+    format!("weight {:.2}, {along}{copying}{versions}", way.weight)
+}
+
+/// What the check found, in a few words, and on what grounds.
+pub(crate) fn found(check: &Check) -> [String; 2] {
+    let verdict = match check {
+        Check::Done(verdict) => verdict,
+        Check::Pending | Check::Without => {
+            let why = "No answers were compared: the lower loss on held-out pairs decided how it writes.";
+            return ["Your adapter is ready; whether it helps was not checked.".to_owned(), why.to_owned()];
+        }
+        Check::Failed(why) => {
+            let why = format!("The check failed: {why}. The lower loss on held-out pairs decided how it writes.");
+            return ["Your adapter is ready; whether it helps could not be checked.".to_owned(), why];
+        }
+    };
+    let points = |x: f32| format!("{x:+.1}").replace('-', "−");
+    let [low, high] = verdict.range.map(points);
+    let grounds = format!(
+        "{} chrF points against the model alone in its answers to {} pairs it did not learn from; with 95 % between {low} and {high}.",
+        points(verdict.gain),
+        verdict.pairs
+    );
+    let said = match verdict.finding {
+        Finding::Helps => "Your adapter helps.",
+        Finding::SeemsToHelp => "Your adapter seems to help, but so few pairs cannot prove it.",
+        Finding::NoDifference => "No clear difference: your adapter is used because it finds your wording likelier.",
+        Finding::DoesNotHelp => "Your adapter does not help.",
+    };
+    let advice = match verdict.advice.as_str() {
+        "" => String::new(),
+        advice => format!(" The likely reason: {advice}."),
+    };
+    [said.to_owned(), grounds + &advice]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pema_protocol::Verdict;
+
+    const WAY: Way = Way { adapted: true, schedule: Schedule::Constant, weight: 0.8, copying: true, versions: 4 };
+
+    #[test]
+    fn every_finding_is_said_plainly_with_its_grounds() {
+        let verdict = |finding, advice: &str| {
+            let range = [-1.5, 9.0];
+            found(&Check::Done(Verdict { finding, gain: 4.2, range, pairs: 24, advice: advice.into() }))
+        };
+        let [said, grounds] = verdict(Finding::Helps, "");
+        assert_eq!(said, "Your adapter helps.");
+        assert!(
+            grounds.starts_with("+4.2 chrF")
+                && grounds.ends_with("24 pairs it did not learn from; with 95 % between −1.5 and +9.0."),
+            "{grounds}"
+        );
+        let [said, grounds] = verdict(Finding::DoesNotHelp, "it repeats itself");
+        assert!(
+            said.contains("does not help") && grounds.ends_with("The likely reason: it repeats itself."),
+            "{grounds}"
+        );
+        assert!(found(&Check::Without)[0].contains("not checked"));
+        assert!(found(&Check::Failed("no memory".into()))[1].starts_with("The check failed: no memory. "));
+    }
+
+    #[test]
+    fn a_way_and_what_is_being_checked_are_named() {
+        assert_eq!(
+            used(&WAY),
+            "It writes with weight 0.80, the same along the answer, words of your input favoured, the best of 4 versions."
+        );
+        assert!(used(&Way { adapted: false, ..WAY }).contains("alone until you move the weight"));
+        let doing = |way| doing(&CheckProgress { way, done: 3, of: 60, seconds_left: 41.0 });
+        assert!(doing(None).contains("losses") && doing(None).ends_with("at most 41 s left"));
+        assert!(
+            doing(Some(Way { adapted: false, versions: 1, ..WAY }))
+                .contains("the model alone (3 of at most 60 answers, at most 41 s left)")
+        );
+        assert!(doing(Some(WAY)).contains("with the adapter, weight 0.80"));
+    }
+}
