@@ -42,6 +42,15 @@ impl Studio {
         (studio, *project)
     }
 
+    /// With nothing kept before, the tiny model and the example pairs.
+    async fn with_example() -> Studio {
+        Folder::delete_all().await.ok();
+        let (mut studio, _) = Studio::open().await;
+        studio.open_tiny().await;
+        studio.say(Command::OpenExample).await.unwrap();
+        studio
+    }
+
     async fn say(&mut self, command: Command) -> Result<Vec<Event>> {
         self.say_with(command, None).await
     }
@@ -84,10 +93,7 @@ fn mix() -> MixSettings {
 
 #[wasm_bindgen_test]
 async fn a_training_that_was_cut_off_goes_on_in_the_middle() {
-    Folder::delete_all().await.ok();
-    let (mut studio, _) = Studio::open().await;
-    studio.open_tiny().await;
-    studio.say(Command::OpenExample).await.unwrap();
+    let mut studio = Studio::with_example().await;
     let (whole, _) = studio.train().await;
     let export = Command::Export { what: Export::Adapter };
     let expected = studio.say(export.clone()).await.unwrap();
@@ -137,10 +143,7 @@ fn checks(event: &Event) -> bool {
 
 #[wasm_bindgen_test]
 async fn a_check_that_was_cut_off_goes_on_and_one_that_is_skipped_leaves_the_choice_to_the_loss() {
-    Folder::delete_all().await.ok();
-    let (mut studio, _) = Studio::open().await;
-    studio.open_tiny().await;
-    studio.say(Command::OpenExample).await.unwrap();
+    let mut studio = Studio::with_example().await;
     let (whole, _) = studio.train().await;
     let export = Command::Export { what: Export::Adapter };
     let expected = studio.say(export.clone()).await.unwrap();
@@ -166,10 +169,7 @@ async fn a_check_that_was_cut_off_goes_on_and_one_that_is_skipped_leaves_the_cho
 
 #[wasm_bindgen_test]
 async fn the_search_for_a_likelier_wording_is_stopped_midway() {
-    Folder::delete_all().await.ok();
-    let (mut studio, _) = Studio::open().await;
-    studio.open_tiny().await;
-    studio.say(Command::OpenExample).await.unwrap();
+    let mut studio = Studio::with_example().await;
     // Without a check the versions are searched in any case.
     interrupt(&mut studio, checks, |control| control.stop.set(true));
     assert_eq!(studio.train().await.0.way.versions, 4);
@@ -217,10 +217,7 @@ fn leave_room(bytes: Option<f64>) {
 
 #[wasm_bindgen_test]
 async fn without_room_in_the_middle_of_a_build_what_was_read_stays() {
-    Folder::delete_all().await.ok();
-    let (mut studio, _) = Studio::open().await;
-    studio.open_tiny().await;
-    studio.say(Command::OpenExample).await.unwrap();
+    let mut studio = Studio::with_example().await;
     let (whole, events) = studio.train().await;
     let read = |events: &[Event]| {
         let of = |e: &Event| if let Event::MemoryProgress(m) = e { Some(m.examples) } else { None };

@@ -90,9 +90,10 @@ pub(crate) async fn write(e: &mut Engine, id: RequestId, input: &str, mix: MixSe
                 break;
             }
             if writing.step(|_, _| {}).await?.is_none() {
-                let best = writing.finish().pop();
-                let answer = best.map(|b| Answer { text: b.text, tokens: b.tokens.len() as u32, ended: b.ended });
-                answer.into_iter().for_each(|answer| e.link.send(id, Event::Searched { answer }));
+                if let Some(best) = writing.finish().pop() {
+                    let answer = Answer { text: best.text, tokens: best.tokens.len() as u32, ended: best.ended };
+                    e.link.send(id, Event::Searched { answer });
+                }
                 break;
             }
         }

@@ -112,7 +112,7 @@ pub(crate) fn TrainPanel() -> impl IntoView {
                 {move || if unfinished.get() {
                     "Start over throws away what was read and learnt so far and begins with reading your pairs."
                 } else {
-                    "Either replaces this adapter and its report: download them below to keep them. Train again keeps the memory,                      unless you changed what it is made of; Start over reads your pairs again as well."
+                    "Either replaces this adapter and its report: download them below to keep them. Train again keeps the memory, unless you changed what it is made of; Start over reads your pairs again as well."
                 }}
             </p>
             <div hidden=move || !busy.get() data-testid="train-progress">

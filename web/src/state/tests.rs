@@ -1,0 +1,182 @@
+//! Events in, facts out.
+
+use super::*;
+use pema_protocol::{DeviceChoice, Finding, MixSettings, ModelSource, Schedule, TrainSettings, Verdict, Way};
+
+fn ready() -> State {
+    let mut state = State::default();
+    state.begin(1, &Command::Hello { version: 1 });
+    state.apply(1, Event::Ready { version: 1, project: Box::default() });
+    state
+}
+
+#[test]
+fn a_step_waits_until_what_it_needs_is_there() {
+    assert!(State::default().waits_for(Step::Data).is_some());
+    let state = ready();
+    assert_eq!(state.waits_for(Step::Data), None);
+    assert_eq!(state.waits_for(Step::Train), Some("Open a model first."));
+    assert!(!state.busy(Step::Device));
+}
+
+#[test]
+fn a_screen_reader_hears_tenths_and_milestones_only() {
+    let mut state = ready();
+    let mut said = Vec::new();
+    for examples in 0..=200 {
+        state.apply(0, Event::MemoryProgress(MemoryProgress { examples, of: 200, ..MemoryProgress::default() }));
+        said.push(state.said.clone());
+    }
+    said.dedup();
+    assert_eq!((said.len(), said[3].as_str()), (11, "Reading your pairs, 30 percent done"));
+    state.apply(0, Event::KeptList(Kept::default()));
+    assert_eq!(state.said, "Reading your pairs, 100 percent done");
+    state.apply(0, Event::Deleted);
+    assert_eq!(state.said, "Everything was deleted.");
+}
+
+#[test]
+fn a_newcomer_is_led_to_the_first_step_that_is_not_done() {
+    let mut state = ready();
+    assert_eq!(state.next(), Some(Step::Device));
+    state.data = Some(DataInfo::default());
+    state.device = Some(DeviceInfo {
+        kind: DeviceKind::Cpu,
+        name: "processor".into(),
+        why: String::new(),
+        self_test: String::new(),
+        offered: None,
+        memory_gb: None,
+        gflops: 1.0,
+    });
+    assert_eq!(state.next(), Some(Step::Model), "pairs that are open already do not hide it");
+}
+
+#[test]
+fn trouble_stands_at_its_step_until_the_next_try() {
+    let mut state = ready();
+    let open = Command::OpenModel { source: ModelSource::Kept };
+    state.begin(2, &open);
+    assert!(state.busy(Step::Model) && state.fetching.is_some());
+    let trouble = Trouble { kind: TroubleKind::Refused, text: "no".into() };
+    state.apply(2, Event::Trouble(trouble.clone()));
+    assert_eq!(state.troubles, [(Step::Model, trouble)]);
+    assert!(!state.busy(Step::Model) && state.fetching.is_none());
+    state.begin(3, &open);
+    assert!(state.troubles.is_empty());
+}
+
+#[test]
+fn an_answer_is_searched_while_the_step_is_still_busy() {
+    let mut state = ready();
+    let mix = MixSettings { lambda_max: None, schedule: None };
+    let write = Command::Write { input: "hi".into(), mix, max_tokens: 8 };
+    let answer = |text: &str| Answer { text: text.into(), tokens: 1, ended: true };
+    state.begin(2, &write);
+    state.apply(2, Event::Searching);
+    assert!(state.searching && state.busy(Step::Write));
+    state.apply(2, Event::Searched { answer: answer("better") });
+    assert!(state.busy(Step::Write));
+    state.apply(2, Event::Wrote { base: answer("a"), adapted: Some(answer("b")) });
+    assert!(!state.searching && !state.busy(Step::Write));
+    assert_eq!(state.searched.as_ref().map(|a| a.text.as_str()), Some("better"));
+    state.begin(3, &write);
+    assert!(state.searched.is_none());
+}
+
+#[test]
+fn a_dead_engine_frees_every_step() {
+    let mut state = ready();
+    state.begin(2, &Command::Train { settings: TrainSettings::default(), restart: false });
+    state.apply(0, Event::Trouble(Trouble { kind: TroubleKind::Dead, text: "gone".into() }));
+    assert!(!state.ready && !state.busy(Step::Train));
+    assert_eq!(state.troubles[0].0, Step::Device);
+}
+
+#[test]
+fn progress_does_not_end_a_run_and_new_pairs_forget_the_old_adapter() {
+    let mut state = ready();
+    state.begin(2, &Command::Train { settings: TrainSettings::default(), restart: false });
+    state.apply(2, Event::MemoryProgress(MemoryProgress::default()));
+    state.apply(2, Event::Fetched { url: "u".into(), bytes: 1 });
+    assert!(state.busy(Step::Train));
+    state.begin(3, &Command::OpenDevice { choice: DeviceChoice::Cpu });
+    assert!(state.busy(Step::Device));
+}
+
+fn trained(check: Check) -> TrainInfo {
+    let way = Way { adapted: true, schedule: Schedule::Constant, weight: 0.5, copying: true, versions: 4 };
+    TrainInfo {
+        rows: 100,
+        rank: 8,
+        form: "residual".into(),
+        steps: [6, 6],
+        lambda_max: 0.7,
+        lambda_constant: 0.5,
+        held_out: None,
+        seconds: 1.0,
+        history: Vec::new(),
+        way,
+        check,
+    }
+}
+
+#[test]
+fn a_run_ends_with_its_check_and_the_verdict_is_said_and_kept() {
+    let mut state = ready();
+    state.begin(2, &Command::Train { settings: TrainSettings::default(), restart: false });
+    let way = Some(trained(Check::Pending).way);
+    state.apply(2, Event::CheckProgress(CheckProgress { way, done: 6, of: 60, seconds_left: 30.0 }));
+    assert!(state.busy(Step::Train) && state.checking.is_some());
+    assert_eq!(state.said, "Checking, 10 percent done");
+    let advice = "it repeats itself".to_owned();
+    let verdict = Verdict { finding: Finding::DoesNotHelp, gain: -3.0, range: [-9.0, 2.0], pairs: 12, advice };
+    let info = trained(Check::Done(verdict));
+    state.apply(2, Event::Trained(info.clone()));
+    assert!(!state.busy(Step::Train) && state.checking.is_none());
+    assert_eq!(state.said, "Your adapter is ready. Your adapter does not help.");
+    assert_eq!(state.trained.as_ref(), Some(&info));
+
+    let mut again = State::default();
+    let project = Project { trained: Some(info), ..Project::default() };
+    again.apply(1, Event::Ready { version: 1, project: Box::new(project) });
+    assert_eq!(again.trained, state.trained);
+}
+
+#[test]
+fn an_adapter_whose_check_was_cut_off_is_not_done() {
+    let mut state = State::default();
+    let project = Project {
+        trained: Some(trained(Check::Pending)),
+        unfinished: Some(MemoryProgress::default()),
+        ..Project::default()
+    };
+    state.apply(1, Event::Ready { version: 1, project: Box::new(project) });
+    assert!(state.unfinished && !state.done(Step::Train) && state.history.is_empty());
+}
+
+#[test]
+fn what_the_page_asks_by_itself_keeps_nobody_from_clicking() {
+    let mut state = ready();
+    state.begin(2, &Command::Estimate { settings: TrainSettings::default() });
+    assert!(!state.occupied() && !state.busy(Step::Train));
+    state.begin(3, &Command::Train { settings: TrainSettings::default(), restart: false });
+    assert!(state.occupied());
+    let trouble = |text: &str| Trouble { kind: TroubleKind::NoRoom, text: text.into() };
+    state.apply(2, Event::Trouble(trouble("not asked for")));
+    assert!(state.troubles.is_empty() && state.busy(Step::Train));
+    state.apply(3, Event::Trouble(trouble("no room")));
+    state.begin(4, &Command::Estimate { settings: TrainSettings::default() });
+    assert_eq!(state.troubles, [(Step::Train, trouble("no room"))]);
+    state.apply(4, Event::Estimated(Estimate::default()));
+    assert!(state.quiet.is_empty() && state.running.is_empty());
+}
+
+#[test]
+fn deleting_leaves_the_device_and_the_ledger() {
+    let mut state = ready();
+    state.apply(0, Event::Fetched { url: "u".into(), bytes: 1 });
+    state.begin(5, &Command::DeleteAll);
+    state.apply(5, Event::Deleted);
+    assert_eq!((state.ready, state.ledger.len(), state.busy(Step::Report)), (true, 1, false));
+}
