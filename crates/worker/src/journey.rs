@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use js_sys::{Array, Function, Uint8Array};
+use pema::{Evaluator, GenerateConfig, Method, enough_tokens};
 use pema_protocol::{
     Check, Command, DataFile, DeviceChoice, Event, Export, MixSettings, ModelSource, Project, Schedule, Side,
     TaskSettings, TrainInfo, TrainSettings, TroubleKind, VERSION,
@@ -196,6 +197,26 @@ async fn the_search_for_a_likelier_wording_is_stopped_midway() {
     studio.engine.control = control;
     let events = studio.say(write).await.unwrap();
     assert!(!searched(&events) && matches!(events.last(), Some(Event::Wrote { adapted: Some(_), .. })), "{events:?}");
+}
+
+#[wasm_bindgen_test]
+async fn the_report_lets_the_model_alone_search_as_the_adapter_does() {
+    let mut studio = Studio::with_example().await;
+    interrupt(&mut studio, checks, |control| control.stop.set(true));
+    assert_eq!(studio.train().await.0.way.versions, 4);
+    interrupt(&mut studio, |_| false, |_| {});
+    let events = studio.say(Command::Evaluate { limit: 4 }).await.unwrap();
+    let Some(Event::Reported(report)) = events.last() else { panic!("no report") };
+    assert!(report.signature.contains("the best of 4 versions"), "{}", report.signature);
+    let told: Vec<&str> = report.examples.iter().map(|e| e[1].as_str()).collect();
+
+    let (plm, data) = (studio.engine.plm().unwrap(), studio.engine.data().unwrap());
+    let (pairs, prompt) = (data.dataset(2, 0, 4), &studio.engine.adapter.as_ref().unwrap().meta.prompt);
+    let evaluator = Evaluator::new(plm, &pairs, prompt, None, None).await.unwrap();
+    let greedy = GenerateConfig::greedy(Method::Base, prompt, enough_tokens(plm, &pairs.examples).unwrap());
+    let searched = GenerateConfig { beams: Some(4), ..greedy.clone() };
+    assert_eq!(evaluator.texts(&searched, |_| {}).await.unwrap(), told);
+    assert_ne!(evaluator.texts(&greedy, |_| {}).await.unwrap(), told, "both ways cannot be told apart");
 }
 
 /// From here on the store takes so many bytes more, then a part of a write and no other; `None` ends that.

@@ -1,6 +1,6 @@
 //! Quality on the test pairs, by every method.
 
-use pema::{Evaluation, Evaluator, GenerateConfig, Knn, KnnConfig, Method};
+use pema::{Evaluation, Evaluator, GenerateConfig, Knn, KnnConfig, Method, enough_tokens};
 use pema_protocol::{Event, MethodScore, Report, RequestId};
 
 use crate::build;
@@ -22,11 +22,8 @@ pub(crate) async fn evaluate(e: &mut Engine, id: RequestId, limit: usize) -> Res
         (Some(memory), true) => Some(Knn::new(device, memory, KnnConfig::default())?),
         _ => None,
     };
-    let mut longest = 0;
-    for pair in &test.examples {
-        longest = longest.max(plm.file.tokenizer.encode_plain(&pair.target)?.len());
-    }
-    let prompt = &adapter.meta.prompt;
+    let max_tokens = enough_tokens(plm, &test.examples)?;
+    let (prompt, beams) = (&adapter.meta.prompt, adapter.meta.beams);
     let mut evaluator = Evaluator::new(plm, &test, prompt, Some(adapter), knn.as_ref()).await?;
     let methods: Vec<Method> = Method::ALL.into_iter().filter(|m| knn.is_some() || *m != Method::Knn).collect();
     let (pairs, of) = (evaluator.pairs(), (evaluator.pairs() * methods.len()) as u32);
@@ -36,8 +33,10 @@ pub(crate) async fn evaluate(e: &mut Engine, id: RequestId, limit: usize) -> Res
         if e.control.cancel.get() {
             return Err(Fault::refused("measuring was stopped"));
         }
-        // A runaway text is cut, a good one is not.
-        let config = GenerateConfig::greedy(method, prompt, (longest * 3 / 2).max(16));
+        // The model alone keeps as many versions as the adapter, else the search would be taken for the
+        // adapter's merit; votes know no search.
+        let beams = (method != Method::Knn).then_some(beams);
+        let config = GenerateConfig { beams, ..GenerateConfig::greedy(method, prompt, max_tokens) };
         let before = (done.len() * pairs) as u32;
         let evaluation = evaluator
             .run(&config, |n| e.link.send(id, Event::EvaluateProgress { done: before + n as u32, of }))
@@ -66,11 +65,16 @@ pub(crate) async fn evaluate(e: &mut Engine, id: RequestId, limit: usize) -> Res
         methods,
         chosen: own.name().to_owned(),
         examples,
-        signature: "BLEU 13a, exponential smoothing; chrF2; as sacreBLEU computes them".to_owned(),
+        signature: format!("BLEU 13a, exponential smoothing; chrF2; as sacreBLEU computes them{}", searched(beams)),
     };
     e.kept_mut()?.set_report(report.clone())?;
     e.link.send(id, Event::Reported(report));
     Ok(())
+}
+
+/// That the scores are of a search, where they are.
+fn searched(beams: usize) -> String {
+    if beams > 1 { format!("; every answer the best of {beams} versions, but of kNN one") } else { String::new() }
 }
 
 fn score(e: &Evaluation) -> MethodScore {
