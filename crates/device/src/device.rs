@@ -44,6 +44,8 @@ pub struct Info {
     pub driver: String,
     /// Largest buffer that one kernel can see, in bytes.
     pub max_binding: u64,
+    /// Other limits that kernels live by, named as in WebGPU; none on the processor.
+    pub limits: Vec<(&'static str, u64)>,
     /// Why this device and not another, when that is worth saying.
     pub note: Option<String>,
 }

@@ -240,7 +240,7 @@ impl<'a, S: ByteSource> Lab<'a, S> {
         let config = TuneConfig {
             template: task.template.clone(),
             shots: Shots::Auto,
-            train: TrainConfig { seed, ..TrainConfig::recommended() },
+            train: TrainConfig { seed, ..TrainConfig::tuning().fitted(self.plm.head.hidden()) },
             mode: ContextMode::TeacherForced,
             checked: self.config.checked,
             created: String::new(),

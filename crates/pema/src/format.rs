@@ -157,6 +157,15 @@ pub fn adapter_from_bytes(path: &str, bytes: &[u8]) -> Result<Adapter> {
     if !(1..=MOST_BEAMS).contains(&beams) {
         return Err(file.bad(format!("`beams` is {beams}, not 1 to {MOST_BEAMS}")));
     }
+    let share = |key: &str, value: f32| match (0.0..=1.0).contains(&value) {
+        true => Ok(value),
+        false => Err(file.bad(format!("`{key}` is {value}, not 0 to 1"))),
+    };
+    let lambda_max = share("lambda_max", file.number("lambda_max")?)?;
+    let lambda_constant = match file.text("lambda_constant") {
+        Ok(_) => share("lambda_constant", file.number("lambda_constant")?)?,
+        Err(_) => lambda_max,
+    };
     Ok(Adapter {
         rank,
         form: file.text("form")?.parse()?,
@@ -166,8 +175,8 @@ pub fn adapter_from_bytes(path: &str, bytes: &[u8]) -> Result<Adapter> {
         meta: AdapterMeta {
             recipe: file.text("recipe")?,
             kappa: file.number("kappa")?,
-            lambda_max: file.number("lambda_max")?,
-            lambda_constant: file.number("lambda_constant").or_else(|_| file.number("lambda_max"))?,
+            lambda_max,
+            lambda_constant,
             schedule,
             method,
             prompt: PromptSetup::from_json(&file.text("template")?)?,

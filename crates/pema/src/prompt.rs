@@ -2,7 +2,7 @@
 //! building, training, generating and evaluating cannot differ.
 
 use pema_plm::ModelFile;
-use pema_plm::chat::Message;
+use pema_plm::chat::{ChatTemplate, Message};
 use pema_plm::source::ByteSource;
 use serde::{Deserialize, Serialize};
 
@@ -66,21 +66,28 @@ impl<'a, S: ByteSource> Prompter<'a, S> {
     /// The prompt for an input, as text.
     pub fn text(&self, input: &str) -> Result<String> {
         match (&self.file.chat, self.setup.template.is_chat()) {
-            (Some(chat), true) => {
-                let messages = self.setup.template.chat_messages(&self.setup.demos, input);
-                let messages: Vec<_> = messages.into_iter().map(|(role, text)| Message::new(role, text)).collect();
-                Ok(chat.render(&messages, true)?)
-            }
+            (Some(chat), true) => self.chat(chat, input, |text| text),
             _ => self.setup.template.prompt(&self.setup.demos, input),
         }
     }
 
+    fn chat(&self, chat: &ChatTemplate, input: &str, said: impl Fn(String) -> String) -> Result<String> {
+        let messages = self.setup.template.chat_messages(&self.setup.demos, input);
+        let messages: Vec<_> = messages.into_iter().map(|(role, text)| Message::new(role, said(text))).collect();
+        Ok(chat.render(&messages, true)?)
+    }
+
     /// A prompt without a target.
     pub fn prompt(&self, input: &str) -> Result<Encoded> {
-        let text = self.text(input)?;
         let tokenizer = &self.file.tokenizer;
         // Control tokens come from the model's own template only, never from the user's text.
-        let ids = if self.setup.template.is_chat() { tokenizer.encode(&text) } else { tokenizer.encode_plain(&text) }?;
+        let ids = match (&self.file.chat, self.setup.template.is_chat()) {
+            (Some(chat), true) => {
+                let text = self.chat(chat, input, |text| tokenizer.guarded(&text, GUARD))?;
+                tokenizer.encode_guarded(&text, GUARD)?
+            }
+            _ => tokenizer.encode_plain(&self.text(input)?)?,
+        };
         let mut prompt: Vec<u32> =
             tokenizer.bos().filter(|b| tokenizer.add_bos() && ids.first() != Some(b)).into_iter().collect();
         prompt.extend(ids);
@@ -96,6 +103,10 @@ impl<'a, S: ByteSource> Prompter<'a, S> {
         Ok(encoded)
     }
 }
+
+/// Marks the user's text where it spells a control token. Unicode keeps this character for uses within programs:
+/// it is never part of text.
+const GUARD: char = '\u{fdd0}';
 
 /// Tokens that all prompts begin with, at most all but the last of the shortest: they are read once
 /// and kept. Found on tokens, not on text, because a tokenizer may join the last word of the prefix

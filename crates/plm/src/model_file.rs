@@ -154,6 +154,20 @@ impl<S: ByteSource> ModelFile<S> {
     }
 }
 
+/// Whether a model of so many blocks has a tensor of this name that the body or the head reads.
+fn is_read(name: &str, layers: usize) -> bool {
+    let Some(block) = name.strip_prefix("blk.") else {
+        return ["token_embd.weight", "output.weight", "output_norm.weight"].contains(&name);
+    };
+    let Some((number, part)) = block.split_once('.') else { return false };
+    number.parse::<usize>().is_ok_and(|i| i < layers)
+        && part.strip_suffix(".weight").is_some_and(|part| BLOCK.contains(&part))
+}
+
+/// The matrices and vectors of a block.
+const BLOCK: [&str; 9] =
+    ["attn_norm", "attn_q", "attn_k", "attn_v", "attn_output", "ffn_norm", "ffn_gate", "ffn_up", "ffn_down"];
+
 /// bfloat16 is the upper half of f32, so this loses nothing.
 fn bf16_to_f32(raw: &[u8]) -> Vec<u8> {
     raw.as_chunks::<2>().0.iter().flat_map(|b| [0, 0, b[0], b[1]]).collect()
@@ -187,9 +201,18 @@ impl ModelConfig {
         if optional("expert_count")?.unwrap_or(0) > 0 {
             return Err(unknown("llama with experts".into()));
         }
+        // A layer is several tensors: a larger number is a lie, and memory is asked for by it.
+        let (layers, tensors) = (size("block_count")?, gguf.tensors().len());
+        if layers > tensors {
+            return Err(unknown(format!("llama with {layers} blocks in {tensors} tensors")));
+        }
+        // A tensor that nobody reads, such as a bias, means that the model computes something else.
+        if let Some(t) = gguf.tensors().iter().find(|t| !is_read(&t.name, layers)) {
+            return Err(unknown(format!("llama with a tensor `{}`", t.name)));
+        }
         let config = ModelConfig {
             hidden,
-            layers: size("block_count")?,
+            layers,
             heads,
             kv_heads,
             head_dim,
@@ -213,5 +236,53 @@ impl ModelConfig {
             return Err(unknown(format!("llama with {heads} heads of {head_dim}, {kv_heads} of them for keys")));
         }
         Ok(config)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gguf::build::Builder;
+    use crate::source::{MemorySource, now};
+
+    /// The error for a model of so many layers with one more tensor.
+    fn read(layers: u32, more: &str) -> Result<ModelConfig> {
+        let key = |k: &str| format!("llama.{k}");
+        let zeros = [0; 4 * 64];
+        let mut file = Builder::new()
+            .str("general.architecture", "llama")
+            .u32(&key("embedding_length"), 8)
+            .u32(&key("attention.head_count"), 2)
+            .u32(&key("feed_forward_length"), 8)
+            .u32(&key("context_length"), 16)
+            .u32(&key("block_count"), layers)
+            .raw(&key("attention.layer_norm_rms_epsilon"), 6, &1e-5f32.to_le_bytes())
+            .tensor("token_embd.weight", &[8, 8], 0, &zeros)
+            .tensor("output_norm.weight", &[8], 0, &zeros[..32]);
+        for part in BLOCK {
+            file = file.tensor(&format!("blk.0.{part}.weight"), &[8], 0, &zeros[..32]);
+        }
+        if !more.is_empty() {
+            file = file.tensor(more, &[8], 0, &zeros[..32]);
+        }
+        ModelConfig::read(&now(Gguf::open(MemorySource::new("my.gguf", file.finish())))?)
+    }
+
+    #[test]
+    fn more_layers_than_tensors_are_refused_before_memory_is_asked_for() {
+        assert_eq!(read(1, "").unwrap().layers, 1);
+        for layers in [13, u32::MAX] {
+            let error = read(layers, "").unwrap_err().to_string();
+            assert!(error.contains("my.gguf") && error.contains(&format!("{layers} blocks")), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_tensor_that_nobody_reads_is_refused_by_name() {
+        read(1, "output.weight").unwrap();
+        for name in ["blk.0.attn_q.bias", "blk.0.attn_q_norm.weight", "blk.1.attn_q.weight", "position_embd.weight"] {
+            let error = read(1, name).unwrap_err().to_string();
+            assert!(error.contains("my.gguf") && error.contains(name), "{error}");
+        }
     }
 }

@@ -4,6 +4,7 @@ use js_sys::Date;
 use pema::dataset::Dataset;
 use pema::train::{Recipe, TrainConfig};
 use pema::{Adapter, ContextMode, Memory, MemoryMeta, PromptSetup, Prompter, format};
+use pema_device::Kind;
 use pema_protocol::{Check, Estimate, Event, RequestId, TaskSettings, TrainInfo, TrainSettings, TroubleKind};
 use serde_json::json;
 
@@ -130,7 +131,7 @@ async fn needs(e: &Engine, settings: &TrainSettings, r: &Rows) -> Result<Estimat
         rows += tokens as f64 / f64::from(counted.max(1)) * data.examples.len() as f64;
     }
     let hidden = r.meta.identity.hidden_size;
-    let config = config(settings, hidden);
+    let config = config(settings, hidden, plm.device.info().kind);
     let steps = config.steps_for(rows as usize) as f64;
     let sizes = Sizes { rows, hidden: hidden as f64, rank: config.rank as f64, steps };
     // What lies there already is gone on with or makes room.
@@ -151,7 +152,7 @@ pub(crate) async fn run(e: &mut Engine, id: RequestId, settings: &TrainSettings,
     let begun = Date::now();
     let settings = &resolve(e, settings, restart)?;
     let r = recipe(e, settings)?;
-    let config = config(settings, r.meta.identity.hidden_size);
+    let config = config(settings, r.meta.identity.hidden_size, e.plm()?.device.info().kind);
     let needs = needs(e, settings, &r).await?;
     if !needs.fits() {
         return Err(Fault::new(TroubleKind::NoRoom, no_room(&needs)));
@@ -210,8 +211,13 @@ fn judge(held_out: &Memory) -> Option<&Memory> {
     (held_out.rows() > 0).then_some(held_out)
 }
 
-fn config(settings: &TrainSettings, hidden: usize) -> TrainConfig {
-    let c = TrainConfig::of(if settings.paper_recipe { Recipe::Paper } else { Recipe::Recommended }, None);
+/// The wider and longer training only on a GPU: the processor in a browser takes minutes for it.
+fn config(settings: &TrainSettings, hidden: usize, device: Kind) -> TrainConfig {
+    let c = match (settings.paper_recipe, device) {
+        (true, _) => TrainConfig::of(Recipe::Paper, None),
+        (false, Kind::Gpu) => TrainConfig::tuning(),
+        (false, _) => TrainConfig::of(Recipe::Recommended, None),
+    };
     TrainConfig {
         rank: settings.rank.map_or(c.rank, |r| r as usize).min(hidden),
         kappa: settings.kappa.unwrap_or(c.kappa),

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use pema::ContextMode;
 use pema::template::Template;
 
-use super::data::{DataArgs, template};
+use super::data::{DataArgs, count, template};
 
 #[derive(Debug, Args)]
 pub struct MemoryArgs {
@@ -57,7 +57,7 @@ pub struct BuildArgs {
     #[arg(long)]
     pub out: PathBuf,
     /// Use only the first N examples
-    #[arg(long)]
+    #[arg(long, value_parser = count)]
     pub limit: Option<usize>,
     /// Leave out examples of more than N tokens, prompt and target together
     #[arg(long, value_name = "N")]

@@ -12,7 +12,7 @@ pub use write::{EvalArgs, GenerateArgs, WithArgs};
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgGroup, Args, Parser, Subcommand};
 use data::count;
 use pema::Shots;
 use pema_device::Choice;
@@ -71,12 +71,13 @@ pub struct ModelArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("read").args(["text", "ids"]).required(true)))]
 pub struct ContextsArgs {
     /// Model file (GGUF)
     #[arg(long)]
     pub model: PathBuf,
     /// Text to read
-    #[arg(long, conflicts_with = "ids", required_unless_present = "ids")]
+    #[arg(long)]
     pub text: Option<String>,
     /// Token ids to read, separated by commas
     #[arg(long, value_delimiter = ',')]

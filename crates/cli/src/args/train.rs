@@ -8,7 +8,7 @@ use pema::train::{Decay, Recipe};
 use pema::{ContextMode, Form, Shots};
 use pema_lab::Way;
 
-use super::data::{DataArgs, FieldArgs, template};
+use super::data::{DataArgs, FieldArgs, count, template};
 
 #[derive(Debug, Args)]
 pub struct TrainArgs {
@@ -98,7 +98,7 @@ pub struct TuneArgs {
     #[arg(long)]
     pub out: PathBuf,
     /// Use only the first N pairs of --data
-    #[arg(long)]
+    #[arg(long, value_parser = count)]
     pub limit: Option<usize>,
     #[command(flatten)]
     pub train: TrainOptions,
@@ -130,10 +130,10 @@ pub struct LabArgs {
     #[arg(long, default_value_t = 12)]
     pub shots: usize,
     /// Train on the first N pairs only
-    #[arg(long)]
+    #[arg(long, value_parser = count)]
     pub limit: Option<usize>,
     /// Test on the first N pairs only
-    #[arg(long)]
+    #[arg(long, value_parser = count)]
     pub test_limit: Option<usize>,
     /// Report to write: .html or .json; measurements are kept beside it and never made twice
     #[arg(long)]

@@ -7,7 +7,7 @@ use pema::Method;
 use pema::schedule::Schedule;
 use pema::template::Template;
 
-use super::data::{DataArgs, neighbours, template};
+use super::data::{DataArgs, count, neighbours, template};
 
 /// Model and what goes with it.
 #[derive(Debug, Args)]
@@ -62,15 +62,15 @@ pub struct GenerateArgs {
     #[arg(long)]
     pub input_field: Option<String>,
     /// Use only the first N inputs
-    #[arg(long)]
+    #[arg(long, value_parser = count)]
     pub limit: Option<usize>,
     /// File to write answers to, one JSON object a line
     #[arg(long)]
     pub out: Option<PathBuf>,
     /// 0 always takes the most probable token
-    #[arg(long, default_value_t = 0.0)]
+    #[arg(long, default_value_t = 0.0, allow_negative_numbers = true)]
     pub temperature: f32,
-    /// Draw from the N most probable tokens; 0 for no limit
+    /// Draw from the N most probable tokens, at most 256; 0 for all 256
     #[arg(long, default_value_t = 0)]
     pub top_k: u32,
     /// Draw from the fewest tokens that reach this probability
@@ -100,7 +100,7 @@ pub struct EvalArgs {
     #[arg(long, value_delimiter = ',', default_value = "base,pema,pema-gu")]
     pub methods: Vec<Method>,
     /// Use only the first N pairs
-    #[arg(long)]
+    #[arg(long, value_parser = count)]
     pub limit: Option<usize>,
     /// Also write every text, one JSON object a line
     #[arg(long)]

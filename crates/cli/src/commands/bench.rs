@@ -18,6 +18,7 @@ pub async fn run(global: &Global, args: &BenchArgs) -> Result<()> {
     let model = engine::model(&args.model).await?;
     let head = LmHead::load(&model, &device).await?;
     let mut results = serde_json::Map::new();
+    results.insert("device".into(), json!(engine::describe(&device)));
     for form in [Form::Paper, Form::Residual] {
         device.memory().reset_peak();
         let (d, n) = (head.hidden(), args.rows);

@@ -9,6 +9,7 @@ use crate::args::{ContextsArgs, Global};
 use crate::engine;
 
 pub async fn run(global: &Global, args: &ContextsArgs) -> Result<()> {
+    files::check_writable(&args.out)?;
     let model = engine::model(&args.model).await?;
     let ids = match (&args.ids, &args.text) {
         (Some(ids), _) => ids.clone(),

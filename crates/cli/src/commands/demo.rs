@@ -44,7 +44,7 @@ pub async fn run(global: &Global, args: &DemoArgs) -> Result<()> {
     let config = TuneConfig {
         template: Template::parse(TEMPLATE)?,
         shots: args.shots,
-        train: TrainConfig::recommended(),
+        train: TrainConfig::tuning(),
         mode: ContextMode::TeacherForced,
         checked: CHECKED,
         created: engine::now(),

@@ -15,6 +15,7 @@ pub async fn run(global: &Global) -> Result<()> {
     let results = self_test(&device, false).await;
     let failed: Vec<_> = results.iter().filter(|r| r.error.is_some()).collect();
     let verdict = verdict(info.kind, failed.len());
+    let limits: serde_json::Map<_, _> = info.limits.iter().map(|(name, n)| ((*name).to_owned(), json!(n))).collect();
     if global.json {
         let kernels: Vec<_> = results
             .iter()
@@ -26,7 +27,7 @@ pub async fn run(global: &Global) -> Result<()> {
             .collect();
         engine::print_json(&json!({
             "device": info.name, "driver": info.driver, "kind": format!("{:?}", info.kind), "note": info.note,
-            "max_binding": info.max_binding, "adapters": adapters, "kernels": kernels,
+            "max_binding": info.max_binding, "limits": limits, "adapters": adapters, "kernels": kernels,
             "ok": failed.is_empty(), "verdict": verdict,
         }))?;
     } else {
@@ -40,6 +41,9 @@ pub async fn run(global: &Global) -> Result<()> {
         println!("in use: {}", engine::describe(&device));
         if info.max_binding < u64::MAX {
             println!("largest buffer a kernel sees: {}", bytes(info.max_binding));
+        }
+        for (name, n) in &info.limits {
+            println!("{name}: {n}");
         }
         println!("\nself-test, every kernel against its reference:");
         for r in &results {

@@ -13,6 +13,9 @@ use crate::table;
 
 pub async fn run(global: &Global, args: &EvalArgs) -> Result<()> {
     let data = engine::dataset(&args.data, args.limit)?;
+    if let Some(out) = &args.out {
+        files::check_writable(out)?;
+    }
     let loaded = engine::load(global, &args.with, args.methods.contains(&Method::Knn)).await?;
     let Some(prompt) = &loaded.prompt else {
         let why = "there is no template: give --adapter or --memory, which carry theirs, or --template\n";
@@ -25,8 +28,8 @@ pub async fn run(global: &Global, args: &EvalArgs) -> Result<()> {
     let mut evaluator =
         Evaluator::new(&loaded.plm, &data, prompt, loaded.adapter.as_ref(), loaded.knn.as_ref()).await?;
     let left_out = evaluator.left_out().to_vec();
-    if !global.json && !left_out.is_empty() {
-        eprintln!("note: {} pairs are too long for the model and were left out", left_out.len());
+    if !global.json {
+        engine::note_left_out(&left_out, &data.name, loaded.plm.file.config.context);
     }
     let mut evaluations = Vec::new();
     for method in &args.methods {

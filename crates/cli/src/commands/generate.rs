@@ -16,6 +16,9 @@ use crate::progress::Progress;
 const MAX_TOKENS: usize = 128;
 
 pub async fn run(global: &Global, args: &GenerateArgs) -> Result<()> {
+    if let Some(out) = &args.out {
+        files::check_writable(out)?;
+    }
     let loaded = engine::load(global, &args.with, args.method == Some(Method::Knn)).await?;
     // Without an adapter the old default says what is missing.
     let method = args.method.or(loaded.adapter.as_ref().map(|a| a.meta.method)).unwrap_or(Method::PemaGu);
@@ -51,6 +54,16 @@ pub async fn run(global: &Global, args: &GenerateArgs) -> Result<()> {
     };
     let prompter = Prompter::new(&loaded.plm.file, setup.unwrap_or(&bare))?;
     let prompts = inputs.iter().map(|i| prompter.prompt(i)).collect::<pema::Result<Vec<_>>>()?;
+    let limit = loaded.plm.file.config.context;
+    if let (Some(path), Some(row)) = (&args.data, prompts.iter().position(|p| p.prompt.len() >= limit)) {
+        anyhow::bail!(
+            "{}: input {} takes {} tokens with its prompt, the model has room for {limit} with the answer; shorten it, \
+             or leave it out: nothing was written",
+            path.display(),
+            row + 1,
+            prompts[row].prompt.len()
+        );
+    }
     let generator = Generator::new(&loaded.plm, loaded.adapter.as_ref(), loaded.knn.as_ref())?;
 
     let stream = args.data.is_none() && !global.json && !args.explain;

@@ -80,8 +80,9 @@ async fn build(global: &Global, args: &BuildArgs) -> Result<()> {
     let seconds = begun.elapsed().as_secs_f64();
     FolderStore::new(&args.out).save(&memory)?;
     let rate = tokens as f64 / seconds;
-    if !global.json && !left_out.is_empty() {
-        eprintln!("note: {} examples are too long and were left out, lines {}", left_out.len(), listed(&left_out));
+    if !global.json {
+        let limit = plm.file.config.context;
+        engine::note_left_out(&left_out, &data.name, args.max_tokens.map_or(limit, |most| most.min(limit)));
     }
     let more = json!({"seconds": seconds, "tokens": tokens, "tokens_per_second": rate, "left_out_lines": left_out});
     report(global, &memory, &args.out, more)
@@ -133,14 +134,6 @@ pub async fn fill(
         tokens as f64 / seconds
     ));
     Ok((memory, tokens, left_out))
-}
-
-fn listed(lines: &[usize]) -> String {
-    let mut text: Vec<String> = lines.iter().take(8).map(usize::to_string).collect();
-    if lines.len() > 8 {
-        text.push(format!("and {} more", lines.len() - 8));
-    }
-    text.join(", ")
 }
 
 fn report(global: &Global, memory: &Memory, place: &Path, more: Value) -> Result<()> {

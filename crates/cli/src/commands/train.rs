@@ -60,7 +60,7 @@ pub async fn train(
     let mut progress = Progress::new("training", trainer.most_steps(), global.json);
     let (mut history, mut rows_seen, mut word) = (Vec::new(), 0, String::new());
     while let Some(r) = trainer.step().await? {
-        rows_seen += if r.stage == 1 { stage1_batch } else { batch }.min(memory.rows());
+        rows_seen += if r.stage == 1 { stage1_batch } else { batch }.min(trainer.rows());
         if let Some(h) = r.held_out {
             word = format!(", held out {:.3} (model alone {:.3})", h.mix_nll.min(h.unrolled_nll), h.base_nll);
         }

@@ -26,9 +26,9 @@ pub async fn run(global: &Global, args: &TuneArgs) -> Result<()> {
         Some(path) => (data, engine::examples(path, &args.data.fields)?),
         None => data.split(HELD_OUT.0, HELD_OUT.1)?,
     };
-    let train_config = engine::train_config(&args.train);
     files::check_writable(&args.out.join("report.json"))?;
     let plm = engine::plm(&args.model, engine::device(global).await?).await?;
+    let train_config = engine::tuning_config(&args.train, plm.head.hidden());
     train_config.check(plm.head.hidden())?;
     let config = TuneConfig {
         template,
@@ -70,10 +70,8 @@ pub async fn tune(
     let tuned = pema::tune(plm, train, held_out, config, |p| phase.show(&p)).await?;
     phase.end();
     if !global.json {
-        for (lines, what) in tuned.left_out.iter().zip(["training", "held-out"]) {
-            if !lines.is_empty() {
-                eprintln!("note: {} {what} pairs are too long for the model and were left out", lines.len());
-            }
+        for (lines, data) in tuned.left_out.iter().zip([train, held_out]) {
+            engine::note_left_out(lines, &data.name, plm.file.config.context);
         }
     }
     Ok(tuned)

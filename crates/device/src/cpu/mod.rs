@@ -22,6 +22,7 @@ pub(crate) fn info() -> Info {
         name: "processor".into(),
         driver: format!("{} threads", rayon::current_num_threads()),
         max_binding: u64::MAX,
+        limits: Vec::new(),
         note: None,
     }
 }

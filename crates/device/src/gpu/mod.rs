@@ -52,6 +52,11 @@ impl Gpu {
     pub(crate) async fn open(adapter: &wgpu::Adapter, described: &AdapterInfo) -> Result<(Gpu, Info)> {
         let limits = adapter.limits();
         let max_binding = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
+        let kept = vec![
+            ("maxComputeWorkgroupStorageSize", u64::from(limits.max_compute_workgroup_storage_size)),
+            ("maxStorageBuffersPerShaderStage", u64::from(limits.max_storage_buffers_per_shader_stage)),
+            ("maxComputeWorkgroupsPerDimension", u64::from(limits.max_compute_workgroups_per_dimension)),
+        ];
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("pema"),
             required_limits: limits,
@@ -87,6 +92,7 @@ impl Gpu {
             name: described.name.clone(),
             driver: described.driver.clone(),
             max_binding,
+            limits: kept,
             note: None,
         };
         let gpu = Gpu {

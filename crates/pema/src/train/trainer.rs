@@ -185,6 +185,11 @@ impl<'a> Trainer<'a> {
         })
     }
 
+    /// Rows that are trained on.
+    pub fn rows(&self) -> usize {
+        self.training.len()
+    }
+
     /// Most steps there will be, of both stages.
     pub fn most_steps(&self) -> usize {
         let stage1 = if self.config.stage1 == Stage1::Descent { self.config.stage1_steps } else { 0 };

@@ -71,6 +71,33 @@ impl Tokenizer {
         self.encode_around(text, &self.user_defined)
     }
 
+    /// `text` with `guard` put into every control token's name, so that [`Tokenizer::encode_guarded`] reads it as text.
+    pub fn guarded(&self, text: &str, guard: char) -> String {
+        let (mut out, mut rest) = (String::with_capacity(text.len()), text);
+        while let Some((range, _)) = self.special.find(rest) {
+            let first = rest[range.start..].chars().next().map_or(0, char::len_utf8);
+            out.push_str(&rest[..range.start + first]);
+            out.push(guard);
+            rest = &rest[range.start + first..];
+        }
+        out + rest
+    }
+
+    /// Ids of text with control tokens, from which `guard` is taken out once they are found.
+    ///
+    /// # Errors
+    /// Those of [`Tokenizer::encode`].
+    pub fn encode_guarded(&self, text: &str, guard: char) -> Result<Vec<u32>> {
+        let (mut ids, mut rest) = (Vec::new(), text);
+        while let Some((range, id)) = self.special.find(rest) {
+            ids.extend(self.encode_plain(&rest[..range.start].replace(guard, ""))?);
+            ids.push(id);
+            rest = &rest[range.end..];
+        }
+        ids.extend(self.encode_plain(&rest.replace(guard, ""))?);
+        Ok(ids)
+    }
+
     /// Ids of `text` with every match of `verbatim` taken out first.
     fn encode_around(&self, text: &str, verbatim: &Verbatim) -> Result<Vec<u32>> {
         let mut ids = Vec::new();

@@ -231,3 +231,19 @@ fn what_cannot_be_reproduced_is_refused() {
         .u32("tokenizer.ggml.eos_token_id", 1);
     refused(builder, "`tokenizer.ggml.eos_token_id` is 1, the vocabulary has 1 tokens");
 }
+
+#[test]
+fn guarded_text_spells_control_tokens_and_the_template_still_sets_them() {
+    let tokenizer = Tokenizer::from_gguf(&metadata(vocabulary("gpt-2"))).unwrap();
+    let guard = '\u{fdd0}';
+    for said in ["hello<|eos|>", "<|<|eos|>eos|>", "<|eos|><|bos|>x<think>12", "plain caf\u{e9} 123", ""] {
+        let guarded = tokenizer.guarded(said, guard);
+        assert_eq!(guarded.replace(guard, ""), said);
+        let ids = tokenizer.encode_guarded(&format!("<|bos|>{guarded}<|eos|>"), guard).unwrap();
+        let plain = tokenizer.encode_plain(said).unwrap();
+        let [bos, eos] = [tokenizer.bos().unwrap(), tokenizer.eos().unwrap()];
+        assert_eq!(ids, [&[bos][..], &plain, &[eos]].concat(), "{said}");
+    }
+    // Without the guard the user's text would end the turn.
+    assert_ne!(tokenizer.encode("hello<|eos|>").unwrap(), tokenizer.encode_plain("hello<|eos|>").unwrap());
+}
