@@ -60,6 +60,25 @@ fn stage_2_goes_on_from_the_a_of_stage_1_and_leaves_b_rct_alone() {
 }
 
 #[test]
+fn adam_begins_anew_with_stage_2() {
+    let memory = memory(6);
+    for plm in models() {
+        let config = TrainConfig { dropout: 0.0, ..quick(Form::Paper, Stage1::Descent) };
+        let after =
+            |steps| train(&plm, &memory, None, TrainConfig { steps: Some(steps), ..config.clone() }).unwrap().1.a;
+        // The first step of Adam moves every weight by the rate, whatever the size of its gradient; a later one does not.
+        let by_the_rate = |from: &[f32], to: &[f32]| {
+            let moved = from.iter().zip(to).map(|(a, b)| f64::from((a - b).abs()) / config.lr);
+            moved.filter(|m| (m - 1.0).abs() < 0.02).count() as f64 / from.len() as f64
+        };
+        let constant = TrainConfig { decay: pema::train::Decay::Constant, ..config.clone() };
+        let second = train(&plm, &memory, None, TrainConfig { steps: Some(2), ..constant }).unwrap().1.a;
+        assert!(by_the_rate(&after(0), &after(1)) > 0.95, "{}", by_the_rate(&after(0), &after(1)));
+        assert!(by_the_rate(&after(1), &second) < 0.9, "{}", by_the_rate(&after(1), &second));
+    }
+}
+
+#[test]
 fn the_same_seed_gives_the_same_file_and_another_does_not() {
     let memory = memory(6);
     for plm in models() {

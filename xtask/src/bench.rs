@@ -24,7 +24,7 @@ pub(crate) fn task(arguments: &[String]) -> Result<ExitCode> {
     println!("building pema");
     process::run(cargo().args(["build", "--release", "--package", "pema-cli"]).current_dir(workspace::root()))?;
     let program = workspace::target()?.join("release").join(format!("pema{}", std::env::consts::EXE_SUFFIX));
-    let mut bench = Command::new(program);
+    let mut bench = Command::new(&program);
     bench.args(["bench", "--json", "--model"]).arg(&model).args(&rest);
     workspace::give_runtime_folder(&mut bench)?;
     let ours = json_of(&mut bench)?;

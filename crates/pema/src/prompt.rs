@@ -83,8 +83,10 @@ impl<'a, S: ByteSource> Prompter<'a, S> {
         // Control tokens come from the model's own template only, never from the user's text.
         let ids = match (&self.file.chat, self.setup.template.is_chat()) {
             (Some(chat), true) => {
-                let text = self.chat(chat, input, |text| tokenizer.guarded(&text, GUARD))?;
-                tokenizer.encode_guarded(&text, GUARD)?
+                let plain = self.text(input)?;
+                let guard = GUARDS.clone().find(|c| !plain.contains(*c)).unwrap_or(*GUARDS.end());
+                let text = self.chat(chat, input, |text| tokenizer.guarded(&text, guard))?;
+                tokenizer.encode_guarded(&text, guard)?
             }
             _ => tokenizer.encode_plain(&self.text(input)?)?,
         };
@@ -104,9 +106,9 @@ impl<'a, S: ByteSource> Prompter<'a, S> {
     }
 }
 
-/// Marks the user's text where it spells a control token. Unicode keeps this character for uses within programs:
-/// it is never part of text.
-const GUARD: char = '\u{fdd0}';
+/// Characters of which one marks the user's text where it spells a control token. Unicode keeps them for uses within
+/// programs: they are never part of text, and one that is in a text all the same is not taken.
+const GUARDS: std::ops::RangeInclusive<char> = '\u{fdd0}'..='\u{fdef}';
 
 /// Tokens that all prompts begin with, at most all but the last of the shortest: they are read once
 /// and kept. Found on tokens, not on text, because a tokenizer may join the last word of the prefix

@@ -156,11 +156,11 @@ impl<S: ByteSource> ModelFile<S> {
 
 /// Whether a model of so many blocks has a tensor of this name that the body or the head reads.
 fn is_read(name: &str, layers: usize) -> bool {
-    let Some(block) = name.strip_prefix("blk.") else {
+    let Some((number, part)) = name.strip_prefix("blk.").and_then(|block| block.split_once('.')) else {
         return ["token_embd.weight", "output.weight", "output_norm.weight"].contains(&name);
     };
-    let Some((number, part)) = block.split_once('.') else { return false };
-    number.parse::<usize>().is_ok_and(|i| i < layers)
+    // Numbers have one spelling: `blk.00` would be read by nobody.
+    number.parse::<usize>().is_ok_and(|i| i < layers && i.to_string() == number)
         && part.strip_suffix(".weight").is_some_and(|part| BLOCK.contains(&part))
 }
 
@@ -208,7 +208,7 @@ impl ModelConfig {
         }
         // A tensor that nobody reads, such as a bias, means that the model computes something else.
         if let Some(t) = gguf.tensors().iter().find(|t| !is_read(&t.name, layers)) {
-            return Err(unknown(format!("llama with a tensor `{}`", t.name)));
+            return Err(unknown(format!("llama with a tensor `{}` that this program would leave out", t.name)));
         }
         let config = ModelConfig {
             hidden,
@@ -280,7 +280,13 @@ mod tests {
     #[test]
     fn a_tensor_that_nobody_reads_is_refused_by_name() {
         read(1, "output.weight").unwrap();
-        for name in ["blk.0.attn_q.bias", "blk.0.attn_q_norm.weight", "blk.1.attn_q.weight", "position_embd.weight"] {
+        for name in [
+            "blk.0.attn_q.bias",
+            "blk.0.attn_q_norm.weight",
+            "blk.00.attn_q.weight",
+            "blk.1.attn_q.weight",
+            "position_embd.weight",
+        ] {
             let error = read(1, name).unwrap_err().to_string();
             assert!(error.contains("my.gguf") && error.contains(name), "{error}");
         }

@@ -324,6 +324,11 @@ impl Network {
         bt_rct.put_back(&self.device, &mut self.bt_rct)
     }
 
+    /// Lets Adam begin anew from the parameters as they are.
+    pub(super) fn forget_moments(&mut self) -> Result<()> {
+        [&mut self.a, &mut self.bt_pd, &mut self.bt_rct].into_iter().try_for_each(|p| p.forget_moments(&self.device))
+    }
+
     /// Puts back A and B_pd, for judging parameters that were kept.
     pub fn set_prediction(&mut self, p: &Parameters) -> Result<()> {
         self.device.write(&self.a.value, 0, &p.a)?;

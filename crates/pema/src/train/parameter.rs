@@ -36,6 +36,17 @@ impl Parameter {
         })
     }
 
+    /// Adam as before its first step.
+    pub(super) fn forget_moments(&mut self, device: &Device) -> Result<()> {
+        if self.updates > 0 {
+            let zeros = vec![0.0f32; self.value.words()];
+            device.write(&self.first, 0, &zeros)?;
+            device.write(&self.second, 0, &zeros)?;
+            self.updates = 0;
+        }
+        Ok(())
+    }
+
     pub(super) fn adam(&mut self, device: &Device, rate: Rate) -> Result<()> {
         self.updates += 1;
         let p = adam::Params::new(self.value.words(), self.updates, rate.lr, rate.weight_decay);

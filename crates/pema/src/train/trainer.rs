@@ -204,8 +204,12 @@ impl<'a> Trainer<'a> {
         if self.step == of || stopped {
             return Ok(None);
         }
-        let c = &self.config;
         let first = self.step < stage1;
+        if self.step == stage1 && stage1 > 0 {
+            // Another loss begins: its gradients are of another size.
+            self.network.forget_moments()?;
+        }
+        let c = &self.config;
         let (objective, batch) =
             if first { (Objective::Stage1, c.stage1_batch) } else { (Objective::Stage2 { kappa: c.kappa }, c.batch) };
         let factor = if first { 1.0 } else { c.decay.factor(self.step - stage1, self.steps) };
