@@ -19,6 +19,12 @@ pub fn load(path: &Path, device: Arc<Device>) -> Plm<FileSource> {
     })
 }
 
+/// Recorded texts of `prefix`.
+pub fn texts(recorded: &[u8], prefix: &str) -> usize {
+    let file = SafeTensors::deserialize(recorded).unwrap();
+    (0..).take_while(|i| file.tensor(&format!("{prefix}{i}.context")).is_ok()).count()
+}
+
 /// Checks every recorded text of `prefix` (`tiny.`, or empty) against the model.
 pub fn check(plm: &Plm<FileSource>, recorded: &[u8], prefix: &str, texts: std::ops::Range<usize>) {
     let file = SafeTensors::deserialize(recorded).unwrap();

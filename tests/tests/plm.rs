@@ -47,7 +47,9 @@ fn the_default_model_gives_the_recorded_ids_contexts_and_greedy_tokens() {
     let Some(path) = default_model() else { return };
     let file = std::env::var("PEMA_CONTEXTS").map(std::fs::read);
     let recorded = file.map_or_else(|_| read_fixture("default_model_contexts.safetensors"), Result::unwrap);
-    contexts::check(&contexts::load(&path, Arc::new(Device::cpu())), &recorded, "", 0..3);
+    let texts = contexts::texts(&recorded, "");
+    assert!(texts >= 3);
+    contexts::check(&contexts::load(&path, Arc::new(Device::cpu())), &recorded, "", 0..texts);
 }
 
 #[test]

@@ -37,19 +37,23 @@ const RUNS: [Run; 3] = [
     Run { name: "residual", form: Form::Residual, objective: STAGE2, decoder: "B_pd" },
 ];
 
-/// The recorded file, its inputs unpacked.
+/// A recorded file, its inputs unpacked. Sizes are the file's own.
 struct Recorded<'a> {
     file: SafeTensors<'a>,
     f: Vec<f32>,
     targets: Vec<u32>,
+    /// d, r, V
+    sizes: [usize; 3],
 }
 
 impl<'a> Recorded<'a> {
     fn open(bytes: &'a [u8]) -> Recorded<'a> {
         let file = SafeTensors::deserialize(bytes).unwrap();
         let (f, targets) = (floats(&file, "f"), ids(&file, "y"));
-        assert_eq!((f.len(), targets.len()), (N * D, N));
-        Recorded { file, f, targets }
+        let shape = |name: &str| file.tensor(name).unwrap().shape().to_vec();
+        let ([rank, d], vocab) = (shape("A")[..].try_into().unwrap(), shape("W")[0]);
+        assert_eq!(f.len(), targets.len() * d);
+        Recorded { f, targets, sizes: [d, rank, vocab], file }
     }
 
     fn get(&self, name: &str) -> Vec<f32> {
@@ -58,15 +62,15 @@ impl<'a> Recorded<'a> {
 
     /// A decoder, recorded `[d, r]`, as `Parameters` hold it.
     fn decoder(&self, name: &str) -> Vec<f32> {
-        transpose(&self.get(name), D, RANK)
+        transpose(&self.get(name), self.sizes[0], self.sizes[1])
     }
 
     fn head(&self, device: &Device) -> LmHead {
-        LmHead::from_f32(device, VOCAB, D, &self.get("W")).unwrap()
+        LmHead::from_f32(device, self.sizes[2], self.sizes[0], &self.get("W")).unwrap()
     }
 
     fn network(&self, run: &Run, device: &Arc<Device>, batch: usize) -> Network {
-        let zeros = vec![0.0; RANK * D];
+        let zeros = vec![0.0; self.sizes[0] * self.sizes[1]];
         let stage1 = run.objective == Objective::Stage1;
         let start = Parameters {
             a: self.get("A"),
@@ -79,7 +83,8 @@ impl<'a> Recorded<'a> {
     }
 
     fn rows(&self) -> impl FnMut(std::ops::Range<usize>) -> Vec<f32> + '_ {
-        |rows| self.f[rows.start * D..rows.end * D].to_vec()
+        let d = self.sizes[0];
+        move |rows| self.f[rows.start * d..rows.end * d].to_vec()
     }
 
     fn gradients(&self, network: &mut Network, objective: Objective) -> Losses {
@@ -92,14 +97,19 @@ fn trained(run: &Run, p: Parameters) -> (Vec<f32>, Vec<f32>) {
     (p.a, if run.decoder == "B_rct" { p.bt_rct } else { p.bt_pd })
 }
 
-/// Calls `check` for every run, device, and batch in one piece and in pieces of eight rows.
+/// Calls `check` for every run, device, and batch in one piece and in pieces of eight rows. `PEMA_TRAINING` names
+/// another recorded file, of any sizes, with the runs that it has.
 fn everywhere(check: impl Fn(&Recorded<'_>, &Run, &str, Network)) {
-    let bytes = read_fixture("training_tiny.safetensors");
+    let other = std::env::var("PEMA_TRAINING").ok();
+    let bytes = other.as_ref().map_or_else(|| read_fixture("training_tiny.safetensors"), |p| std::fs::read(p).unwrap());
     let recorded = Recorded::open(&bytes);
+    let has = |run: &&Run| recorded.file.tensor(&format!("{}.losses", run.name)).is_ok();
+    let runs: Vec<&Run> = RUNS.iter().filter(has).collect();
+    assert!(runs.len() == RUNS.len() || other.is_some() && !runs.is_empty());
     for device in devices() {
         let (kind, device) = (device.info().kind, Arc::new(device));
-        for run in &RUNS {
-            for batch in [N, 8] {
+        for run in &runs {
+            for batch in [recorded.targets.len(), 8] {
                 let what = format!("{kind:?}, pieces of {batch}, {}", run.name);
                 check(&recorded, run, &what, recorded.network(run, &device, batch));
             }

@@ -128,7 +128,7 @@ fn examples_that_cannot_be_used_are_named_with_line_and_reason() {
         (line_2(r#"{"input": " ", "target": "b"}"#), "", &["line 2", "empty"]),
         ([good.as_bytes(), b"{\"input\": \"\xff\"}"].concat(), "", &["line 2", "column 12", "UTF-8"]),
         (good.into(), "--max-tokens 3", &["no example fits", "3 are allowed"]),
-        (good.into(), "--limit 0", &["no example"]),
+        (line_2(r#"{"input": "a", "target": "b", "input": "c"}"#), "", &["line 2", "`input`", "twice"]),
     ] {
         place.write("bad.jsonl", bytes);
         place.pema(&format!("{BUILD} --data bad.jsonl {more}")).refused(1, &["bad.jsonl"]).refused(1, parts);

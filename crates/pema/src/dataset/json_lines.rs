@@ -1,5 +1,6 @@
 //! Examples in JSON Lines: one object per line.
 
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 
 use super::{Example, not_empty};
@@ -22,6 +23,12 @@ pub(super) fn parse(name: &str, text: &str, input_field: &str, target_field: &st
         let Value::Object(object) = value else {
             return Err(bad(1, "this is JSON but not an object".to_owned()));
         };
+        // The map keeps the last of equal fields; which one was meant nobody knows.
+        let mut keys = serde_json::from_str::<Keys>(row).map_or_else(|_| Vec::new(), |keys| keys.0);
+        keys.sort_unstable();
+        if let Some(pair) = keys.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(bad(1, format!("the field `{}` is there twice", pair[0])));
+        }
         let field = |field: &str| match object.get(field) {
             Some(Value::String(text)) => not_empty(name, line, field, text),
             Some(_) => Err(Error::NotText { file: name.to_owned(), line, field: field.to_owned() }),
@@ -33,6 +40,29 @@ pub(super) fn parse(name: &str, text: &str, input_field: &str, target_field: &st
         examples.push(Example { input: field(input_field)?, target: field(target_field)?, line });
     }
     Ok(examples)
+}
+
+/// The names of an object's fields, repeated ones too.
+struct Keys(Vec<String>);
+
+impl<'de> Deserialize<'de> for Keys {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> std::result::Result<Keys, D::Error> {
+        struct Object;
+        impl<'de> Visitor<'de> for Object {
+            type Value = Keys;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Keys, A::Error> {
+                let mut keys = Vec::new();
+                while let Some((key, _)) = map.next_entry::<String, IgnoredAny>()? {
+                    keys.push(key);
+                }
+                Ok(Keys(keys))
+            }
+        }
+        from.deserialize_map(Object)
+    }
 }
 
 #[cfg(test)]
