@@ -334,4 +334,12 @@ fn a_gpu_adapter_passes_the_doctor() {
     let report = Place::new().json("--device gpu doctor", &[]);
     assert!(report["ok"] == true && report["kind"] != "Cpu", "{report}");
     assert!(report["kernels"].as_array().unwrap().len() > 30, "{report}");
+    // What baseline WebGPU promises is the least there may be.
+    for (limit, least) in [
+        ("maxComputeWorkgroupStorageSize", 16_384),
+        ("maxStorageBuffersPerShaderStage", 8),
+        ("maxComputeWorkgroupsPerDimension", 65_535),
+    ] {
+        assert!(report["limits"][limit].as_u64().is_some_and(|n| n >= least), "{limit}: {report}");
+    }
 }

@@ -132,7 +132,7 @@ pub fn reference(p: &Params, orientation: Orientation, a: &[f32], b: &[f32], c: 
 pub fn cases() -> Vec<Case> {
     let mut rng = Rng::new(3);
     let mut cases = Vec::new();
-    let shapes = [(1, 1, 1), (7, 65, 33), (65, 7, 64), (64, 64, 16), (3, 130, 257)];
+    let shapes = [(1, 1, 1), (7, 65, 33), (65, 7, 64), (64, 64, 16), (3, 130, 257), (257, 64, 9), (5, 257, 64)];
     for (orientation, name) in [(Orientation::Nn, "nn"), (Orientation::Nt, "nt"), (Orientation::Tn, "tn")] {
         for (m, n, k) in shapes {
             let lda = if orientation == Orientation::Tn { m } else { k } + 3;

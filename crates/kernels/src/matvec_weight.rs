@@ -61,7 +61,7 @@ pub fn cases() -> Vec<Case> {
     let mut rng = Rng::new(5);
     let mut cases = Vec::new();
     for format in Format::ALL {
-        for (batch, rows, cols) in [(1, 1, 32), (2, 17, 96), (3, 65, 64), (4, 7, 576)] {
+        for (batch, rows, cols) in [(1, 1, 32), (2, 17, 96), (3, 65, 64), (4, 7, 576), (1, 64, 32), (2, 257, 32)] {
             let weights = quant::random(format, rows, cols, &mut rng);
             let x = rng.floats(batch * cols, 1.0);
             let scales = format.quant_words(rows, cols) as u32;

@@ -48,7 +48,8 @@ pub fn reference(p: &Params, parts: &[f32], c: &[f32]) -> Vec<f32> {
 pub fn cases() -> Vec<Case> {
     let mut rng = Rng::new(4);
     let mut cases = Vec::new();
-    for (m, n, planes, ldc, c_offset, beta) in [(1, 1, 1, 1, 0, 0.0), (7, 65, 3, 65, 0, 1.0), (5, 7, 8, 9, 2, 0.5)] {
+    let shapes = [(1, 1, 1, 1, 0, 0.0), (7, 65, 3, 65, 0, 1.0), (5, 7, 8, 9, 2, 0.5), (64, 257, 2, 257, 0, 0.0)];
+    for (m, n, planes, ldc, c_offset, beta) in shapes {
         let p = Params { m, n, planes, ldc, c_offset, alpha: 0.5, beta };
         let parts = rng.floats((planes * m * n) as usize, 1.0);
         let c = rng.floats((c_offset + m * ldc) as usize, 1.0);

@@ -226,8 +226,17 @@ fn a_place_that_cannot_be_written_is_named_and_nothing_half_written_remains() {
     }
     assert_eq!(place.read("valid.jsonl"), content);
     // A folder stands where a file shall be.
-    place.pema(&format!("{} --out m", train())).refused(1, &["m: cannot write"]);
-    assert_eq!(place.files(), before);
+    for command in [
+        train(),
+        format!("generate {with} --data train.jsonl --limit 2"),
+        format!("eval {with} --data train.jsonl --limit 2"),
+        "contexts --model tiny.gguf --ids 5".to_owned(),
+    ] {
+        let run = place.pema(&format!("{command} --out m")).refused(1, &["m: cannot write", "a folder"]);
+        // Before the work: the device is opened for it and named first.
+        assert!(!run.err.contains("device:"), "{command}: {run:?}");
+        assert_eq!(place.files(), before, "{command}");
+    }
 }
 
 #[test]
@@ -241,6 +250,12 @@ fn a_text_longer_than_the_model_can_attend_to_is_refused() {
     let mut pairs = pema_tests::small::dataset(2).examples;
     pairs[1].input = long;
     place.write("pairs.jsonl", lines(&pairs));
+    let told = place.pema(&format!("{BUILD}2 --data pairs.jsonl")).succeeded();
+    for part in ["1 examples of pairs.jsonl", "512 tokens", "lines 2", "shorten"] {
+        assert!(told.err.contains(part), "{part:?} is not in {told:?}");
+    }
+    let all = format!("{generate} --template {{input}}{{target}} --data pairs.jsonl --out texts");
+    place.pema(&all).refused(1, &["pairs.jsonl", "input 2", "512", "shorten", "nothing was written"]);
     let built = place.json(&format!("{BUILD} --data pairs.jsonl"), &[]);
     assert_eq!((built["examples"].as_u64(), built["left_out_lines"].to_string()), (Some(1), "[2]".to_owned()));
 }
