@@ -6,7 +6,7 @@ use std::sync::Arc;
 use pema_device::{Buffer, Device};
 use pema_kernels::{argmax, cross_entropy, top_k};
 use pema_plm::source::FileSource;
-use pema_plm::{ModelFile, Piece, Plm};
+use pema_plm::{LmHead, ModelFile, Piece, Plm};
 use safetensors::SafeTensors;
 
 use crate::{assert_close, block_on, floats, ids, relative_error};
@@ -16,6 +16,14 @@ pub fn load(path: &Path, device: Arc<Device>) -> Plm<FileSource> {
     block_on(async {
         let file = ModelFile::open(FileSource::open(path).unwrap()).await.unwrap();
         Plm::load(file, device).await.unwrap()
+    })
+}
+
+/// Loads only the last layer of a model file, as training does.
+pub fn head(path: &Path, device: &Device) -> LmHead {
+    block_on(async {
+        let file = ModelFile::open(FileSource::open(path).unwrap()).await.unwrap();
+        LmHead::load(&file, device).await.unwrap()
     })
 }
 

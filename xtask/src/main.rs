@@ -18,6 +18,7 @@ mod toolchain;
 mod tools;
 mod verified;
 mod vulkan;
+mod wheel;
 mod workspace;
 
 use std::process::ExitCode;

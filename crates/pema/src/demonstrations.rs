@@ -58,8 +58,8 @@ impl std::str::FromStr for Shots {
 }
 
 /// The best of some sets drawn from `train`, the empty set among them, judged on pairs of `train` that
-/// are in none of them. `on` hears of every judgement: how many are done of how many, and the set. The
-/// same `seed` draws the same sets.
+/// are in none of them. `on` hears of every judgement: how many are done of how many, and the best set of
+/// the round so far, after the last one the set that is kept. The same `seed` draws the same sets.
 pub async fn choose_demonstrations<S: ByteSource>(
     plm: &Plm<S>,
     train: &Dataset,
@@ -75,11 +75,15 @@ pub async fn choose_demonstrations<S: ByteSource>(
     let mut done = 0;
     for pairs in ROUNDS {
         let judged = &others[..pairs.min(others.len())];
-        for set in &mut sets {
-            let prompt = PromptSetup { template: template.clone(), demos: set.demos.clone() };
-            set.chrf = judge(plm, judged, &prompt).await?;
+        let mut best = 0;
+        for i in 0..sets.len() {
+            let prompt = PromptSetup { template: template.clone(), demos: sets[i].demos.clone() };
+            sets[i].chrf = judge(plm, judged, &prompt).await?;
+            if sets[i].chrf > sets[best].chrf {
+                best = i;
+            }
             done += 1;
-            on(done, of, set);
+            on(done, of, &sets[best]);
         }
         sets.sort_by(|a, b| b.chrf.total_cmp(&a.chrf));
         sets.truncate(FINALISTS);

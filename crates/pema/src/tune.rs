@@ -44,8 +44,8 @@ pub enum TuneProgress<'a> {
         done: usize,
         /// Judgements in all.
         of: usize,
-        /// The set.
-        set: &'a DemoSet,
+        /// The best set of this round so far; after the last judgement, the one that is kept.
+        best: &'a DemoSet,
     },
     /// The memory grows.
     Memory {
@@ -104,8 +104,8 @@ pub async fn tune<S: ByteSource>(
         Shots::First(n) => train.examples[..n].iter().map(Demo::from).collect(),
         Shots::Auto => {
             let seed = config.train.seed;
-            choose_demonstrations(plm, train, &config.template, seed, |done, of, set| {
-                on(TuneProgress::Demonstrations { done, of, set });
+            choose_demonstrations(plm, train, &config.template, seed, |done, of, best| {
+                on(TuneProgress::Demonstrations { done, of, best });
             })
             .await?
             .demos

@@ -49,6 +49,9 @@ fn demonstrations_are_chosen_left_out_of_the_memory_and_the_same_for_the_same_se
     let again = place.json(&tune().replace("--out t ", "--out u "), &template);
     assert_eq!((&again["tried"], &again["shots"]), (&report["tried"], &report["shots"]));
     assert_eq!(place.read("t/memory/memory.safetensors").len(), place.read("u/memory/memory.safetensors").len());
+    // What a person reads at the end of the choice is the set that was kept.
+    let spoken = place.run(&tune().replace("--out t ", "--out v "), &template);
+    assert!(spoken.err.contains(&format!("best: {shots} of them")), "{spoken:?}");
     let fixed = place.json(&format!("{} --shots 3", tune()), &template);
     assert_eq!(fixed["shots"], 3);
     let many = place.pema(&format!("{} --shots 24", tune()));

@@ -143,8 +143,8 @@ struct Phase {
 impl Phase {
     fn show(&mut self, p: &TuneProgress<'_>) {
         let (title, done, of, word) = match p {
-            TuneProgress::Demonstrations { done, of, set } => {
-                ("demonstrations", *done, *of, format!("{} of them: chrF {:.1}", set.demos.len(), set.chrf))
+            TuneProgress::Demonstrations { done, of, best } => {
+                ("demonstrations", *done, *of, format!("best: {} of them, chrF {:.1}", best.demos.len(), best.chrf))
             }
             TuneProgress::Memory { held_out, progress } => {
                 let title = if *held_out { "held out" } else { "memory" };
@@ -154,6 +154,7 @@ impl Phase {
                 let held_out = step.held_out.map(|h| format!(", held out {:.3}", h.mix_nll.min(h.unrolled_nll)));
                 ("training", step.step, step.of, format!("loss {:.3}{}", step.losses.pd, held_out.unwrap_or_default()))
             }
+            TuneProgress::Check { done, of, .. } if done == of => ("checking", *done, *of, format!("{of} texts")),
             TuneProgress::Check { mix, done, of } => {
                 let copying = if mix.copying { ", copying" } else { "" };
                 let beams = if mix.beams > 1 { ", several versions" } else { "" };
