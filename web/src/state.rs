@@ -5,57 +5,11 @@ use pema_protocol::{
     ModelInfo, Neighbour, Project, Report, RequestId, Side, TokenView, TrainInfo, TrainProgress, Trouble, TroubleKind,
 };
 
-use crate::check;
+use self::aloud::aloud;
+pub(crate) use self::step::Step;
 
-/// The steps of the page.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Step {
-    Device,
-    Model,
-    Data,
-    Train,
-    Write,
-    Report,
-}
-
-impl Step {
-    /// In the order of the page.
-    pub(crate) const ALL: [Step; 6] = [Step::Device, Step::Model, Step::Data, Step::Train, Step::Write, Step::Report];
-
-    pub(crate) fn title(self) -> &'static str {
-        ["Device", "Model", "Your pairs", "Memory and training", "Write", "Report and export"][self as usize]
-    }
-
-    /// The same where there is little room.
-    pub(crate) fn short(self) -> &'static str {
-        ["Device", "Model", "Pairs", "Training", "Write", "Report"][self as usize]
-    }
-
-    /// Name of its place in the page.
-    pub(crate) fn anchor(self) -> &'static str {
-        ["device", "model", "pairs", "training", "write", "report"][self as usize]
-    }
-
-    /// Where a command belongs.
-    fn of(command: &Command) -> Step {
-        match command {
-            Command::Hello { .. } | Command::OpenDevice { .. } => Step::Device,
-            Command::OpenModel { .. } => Step::Model,
-            Command::OpenData { .. } | Command::OpenExample | Command::PreviewPrompt { .. } => Step::Data,
-            Command::Estimate { .. } | Command::Train { .. } | Command::Pause { .. } | Command::StopAndKeep => {
-                Step::Train
-            }
-            Command::Write { .. } | Command::SetMix { .. } | Command::WhyThisWord { .. } | Command::Cancel => {
-                Step::Write
-            }
-            Command::Evaluate { .. }
-            | Command::Export { .. }
-            | Command::ImportAdapter { .. }
-            | Command::ListKept
-            | Command::DeleteAll => Step::Report,
-        }
-    }
-}
+mod aloud;
+mod step;
 
 /// Everything the page shows.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -320,30 +274,6 @@ fn is_last(event: &Event) -> bool {
             | Event::EvaluateProgress { .. }
             | Event::Fetched { .. }
     )
-}
-
-/// What a screen reader is told of an event: a milestone, or progress in tenths, so that it is not said
-/// over and over.
-fn aloud(event: &Event) -> Option<String> {
-    let tenths = |what: &str, done: u64, of: u64| {
-        (of > 0).then(|| format!("{what}, {} percent done", (done * 10 / of).min(10) * 10))
-    };
-    match event {
-        Event::DeviceReady(_) => Some("The device is ready.".to_owned()),
-        Event::ModelProgress { bytes, of } => tenths("Opening the model", *bytes, *of),
-        Event::ModelReady(_) => Some("The model is open.".to_owned()),
-        Event::DataReady(info) => Some(format!("{} pairs are open.", info.split.iter().sum::<u32>())),
-        Event::MemoryProgress(m) => tenths("Reading your pairs", m.examples.into(), m.of.into()),
-        Event::TrainProgress(p) => tenths("Training", p.step.into(), p.of.into()),
-        Event::CheckProgress(c) => tenths("Checking", c.done.into(), c.of.into()),
-        Event::Trained(info) => Some(format!("Your adapter is ready. {}", check::found(&info.check)[0])),
-        Event::Paused { paused } => Some(if *paused { "Paused." } else { "Going on." }.to_owned()),
-        Event::EvaluateProgress { done, of } => tenths("Measuring", (*done).into(), (*of).into()),
-        Event::Reported(report) => Some(report.verdict.clone()),
-        Event::Exported { name, .. } => Some(format!("{name} was downloaded.")),
-        Event::Deleted => Some("Everything was deleted.".to_owned()),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use clap::Parser;
 use crate::args::{Cli, Command};
 
 fn main() -> ExitCode {
+    leave_devices_unsorted();
     end_quietly_when_nobody_reads();
     let cli = Cli::parse(); // exits with 2 on bad usage
     #[expect(clippy::disallowed_methods, reason = "this is the program's one place to block")]
@@ -38,6 +39,16 @@ fn used_wrongly(error: &anyhow::Error) -> bool {
     use pema::Error as E;
     let of_library: Option<&E> = error.downcast_ref();
     matches!(of_library, Some(E::BadSetting { .. } | E::BadSampling { .. } | E::BadLambda { .. } | E::Needs { .. }))
+}
+
+/// Mesa's layer that puts the desktop's device first looks for a Wayland display, and complains on standard
+/// error wherever there is no desktop. This program chooses its device itself, so the layer can stay out.
+fn leave_devices_unsorted() {
+    #[expect(unsafe_code, reason = "the only way to tell a library that is loaded by a driver")]
+    // SAFETY: the process has no other thread yet that could read the environment.
+    unsafe {
+        std::env::set_var("NODEVICE_SELECT", "1");
+    }
 }
 
 /// `println!` panics when its reader is gone, as in `pema model M | head -1`, or the disk is full. The

@@ -8,6 +8,7 @@ mod measure;
 mod neighbours;
 mod record;
 mod report;
+mod score;
 mod summary;
 mod svg;
 mod task;

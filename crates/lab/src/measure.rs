@@ -2,13 +2,11 @@
 
 use std::time::Instant;
 
-use pema::metrics::{chrf_gain, chrf_interval, faults};
-use pema::schedule::Schedule;
 use pema::template::Demo;
 use pema::train::{Recipe, TrainConfig};
 use pema::{
-    Adapter, BuildConfig, Builder, ContextMode, Evaluator, Form, GenerateConfig, Knn, Memory, Method, PromptSetup,
-    Shots, Trainer, TuneConfig, enough_tokens, tune,
+    Adapter, BuildConfig, Builder, ContextMode, Form, GenerateConfig, Knn, Memory, Method, PromptSetup, Shots, Trainer,
+    TuneConfig, tune,
 };
 use pema_plm::Plm;
 use pema_plm::source::ByteSource;
@@ -16,6 +14,7 @@ use sha2::{Digest, Sha256};
 
 use crate::neighbours::choose_neighbours;
 use crate::record::{Record, Records, Seconds};
+use crate::score::Measured;
 use crate::way::More;
 use crate::{Result, Task, Way};
 
@@ -32,6 +31,8 @@ pub struct LabConfig {
     pub checked: usize,
     /// Name and version of the program.
     pub software: String,
+    /// What changes when the program does: numbers of another build are measured again.
+    pub build: String,
 }
 
 /// What is being done, for a progress line.
@@ -71,11 +72,18 @@ impl<'a, S: ByteSource> Lab<'a, S> {
     }
 
     /// Measures every way on every task with every seed, except what `records` holds. The model alone
-    /// without demonstrations is always measured, since the others are compared with it.
+    /// without demonstrations is always measured, since the others are compared with it. Gives the records
+    /// that were asked for; `records` may hold others, of other settings or other builds of the program.
     ///
     /// # Errors
     /// Of the engine, and of the file of records; what was measured before stays.
-    pub async fn run(&self, tasks: &[Task], records: &mut Records, mut on: impl FnMut(Step<'_>)) -> Result<()> {
+    pub async fn run(
+        &self,
+        tasks: &[Task],
+        records: &mut Records,
+        mut on: impl FnMut(Step<'_>),
+    ) -> Result<Vec<Record>> {
+        let mut asked = Vec::new();
         let mut ways: Vec<Way> = Way::all();
         ways.retain(|w| *w == Way::BASE || self.config.ways.contains(w));
         for task in tasks {
@@ -83,7 +91,8 @@ impl<'a, S: ByteSource> Lab<'a, S> {
                 let mut grounds = [None, None];
                 for way in &ways {
                     let key = self.key(task, *way, seed);
-                    if records.get(&key).is_some() {
+                    if let Some(record) = records.get(&key) {
+                        asked.push(record.clone());
                         continue;
                     }
                     let mut say = |doing| on(Step { task: &task.name, way: *way, seed, doing });
@@ -96,11 +105,12 @@ impl<'a, S: ByteSource> Lab<'a, S> {
                             self.plain(task, *way, seed, key, base.as_ref(), ground, &mut say).await?
                         }
                     };
+                    asked.push(record.clone());
                     records.push(record)?;
                 }
             }
         }
-        Ok(())
+        Ok(asked)
     }
 
     /// Everything the numbers depend on. Ways that draw nothing are the same for every seed, and yet are
@@ -110,7 +120,7 @@ impl<'a, S: ByteSource> Lab<'a, S> {
         let mut hash = Sha256::new();
         let sizes = (c.shots, c.checked);
         let model = &self.plm.file.identity.sha256;
-        let text = format!("{model} {} {way} {seed} {sizes:?} {}", task.hash(), c.software);
+        let text = format!("{model} {} {way} {seed} {sizes:?} {} {}", task.hash(), c.software, c.build);
         hash.update(text.as_bytes());
         hash.finalize().iter().take(12).map(|b| format!("{b:02x}")).collect()
     }
@@ -212,21 +222,10 @@ impl<'a, S: ByteSource> Lab<'a, S> {
         let votes = knn.as_ref().map(|knn| knn.config.lambda).filter(|_| method.adapted());
         let config = |n| GenerateConfig { votes, ..GenerateConfig::greedy(method, &ground.prompt, n) };
         say("writing");
-        self.measure(
-            task,
-            way,
-            seed,
-            key,
-            base,
-            &ground.prompt,
-            adapter.as_ref(),
-            knn.as_ref(),
-            config,
-            seconds,
-            ground.peak,
-            note,
-        )
-        .await
+        let (adapter, knn) = (adapter.as_ref(), knn.as_ref());
+        Measured { task, way, seed, key, prompt: &ground.prompt, adapter, knn, seconds, peak: ground.peak, note }
+            .score(self.plm, config, base)
+            .await
     }
 
     async fn tuned(
@@ -268,60 +267,10 @@ impl<'a, S: ByteSource> Lab<'a, S> {
         let method = meta.method;
         let config = |n| GenerateConfig::greedy(method, &tuned.prompt, n);
         say("writing");
-        let (adapter, peak) = (Some(&tuned.adapter), tuned.summary.peak_bytes);
-        self.measure(task, Way::Default, seed, key, base, &tuned.prompt, adapter, None, config, seconds, peak, note)
+        let (way, prompt, adapter, peak) =
+            (Way::Default, &tuned.prompt, Some(&tuned.adapter), tuned.summary.peak_bytes);
+        Measured { task, way, seed, key, prompt, adapter, knn: None, seconds, peak, note }
+            .score(self.plm, config, base)
             .await
-    }
-
-    async fn measure(
-        &self,
-        task: &Task,
-        way: Way,
-        seed: u64,
-        key: String,
-        base: Option<&Record>,
-        prompt: &PromptSetup,
-        adapter: Option<&Adapter>,
-        knn: Option<&Knn>,
-        config: impl Fn(usize) -> GenerateConfig,
-        seconds: Seconds,
-        peak: u64,
-        note: String,
-    ) -> Result<Record> {
-        let config = config(enough_tokens(self.plm, &task.test.examples)?);
-        debug_assert_ne!(config.schedule, Some(Schedule::ReferenceCode), "no way takes the references' length");
-        self.plm.device.memory().reset_peak();
-        let mut evaluator = Evaluator::new(self.plm, &task.test, prompt, adapter, knn).await?;
-        let begun = Instant::now();
-        let evaluation = evaluator.run(&config, |_| {}).await?;
-        let seconds = Seconds { write: begun.elapsed().as_secs_f64(), ..seconds };
-        let left_out = evaluator.left_out();
-        let kept = task.test.examples.iter().filter(|e| !left_out.contains(&e.line));
-        let (inputs, targets): (Vec<&str>, Vec<&str>) = kept.map(|e| (e.input.as_str(), e.target.as_str())).unzip();
-        let texts = &evaluation.texts;
-        let of_base: Option<Vec<&str>> = base.map(|b| b.texts.iter().map(|t| t[2].as_str()).collect());
-        let gain = match &of_base {
-            Some(of_base) if of_base.len() == texts.len() => Some(chrf_gain(of_base, texts, &targets)?),
-            _ => None,
-        };
-        let triples =
-            inputs.iter().zip(&targets).zip(texts).map(|((i, t), w)| [(*i).to_owned(), (*t).to_owned(), w.clone()]);
-        Ok(Record {
-            key,
-            task: task.name.clone(),
-            pairs: [task.train.examples.len(), task.held_out.examples.len(), texts.len()],
-            way: way.to_string(),
-            seed,
-            nll: evaluation.score.nll,
-            bleu: evaluation.score.bleu,
-            chrf: chrf_interval(texts, &targets)?,
-            gain,
-            exact: evaluation.score.exact,
-            faults: faults(&inputs, texts, &targets)?,
-            seconds,
-            peak_bytes: [peak, self.plm.device.memory().peak()],
-            note,
-            texts: triples.collect(),
-        })
     }
 }

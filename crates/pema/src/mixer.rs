@@ -1,17 +1,19 @@
 //! One decoding step: from context representations to the next tokens.
 
-use pema_device::{Buffer, Device, Gemm};
-use pema_kernels::matmul::Orientation::{Nn, Nt};
+use pema_device::{Buffer, Device};
 use pema_kernels::{argmax, axpby, cross_entropy, mix, top_k};
 use pema_plm::Plm;
 use pema_plm::source::ByteSource;
 
-use crate::adapter::transpose;
+use self::on_device::OnDevice;
 use crate::generate::{Method, Probabilities};
-use crate::knn::{Knn, Vote};
+use crate::knn::Knn;
 use crate::sampling::Sampler;
 use crate::schedule::{Schedule, Unrolling};
-use crate::{Adapter, Error, Form, Result};
+use crate::{Adapter, Error, Result};
+
+mod on_device;
+mod votes;
 
 /// The next token of a sequence.
 #[derive(Debug, Clone, Copy)]
@@ -40,15 +42,6 @@ pub(crate) struct Mixer<'a, S> {
     knn: Option<&'a Knn>,
 }
 
-/// An adapter on the device: A and M^T = B_pd^T W_hd^T, made once, so that a token costs r/d of the head.
-#[derive(Debug)]
-struct OnDevice {
-    form: Form,
-    rank: usize,
-    a: Buffer,
-    mt: Buffer,
-}
-
 /// What is said of every next token, `[n, V]` each.
 #[derive(Debug)]
 struct Scores {
@@ -69,16 +62,9 @@ const CANDIDATES: usize = top_k::MAX_K;
 
 impl<'a, S: ByteSource> Mixer<'a, S> {
     pub(crate) fn new(plm: &'a Plm<S>, adapter: Option<&Adapter>, knn: Option<&'a Knn>) -> Result<Mixer<'a, S>> {
-        let device = &plm.device;
         let adapter = match adapter {
             None => None,
-            Some(adapter) => {
-                let (r, d) = (adapter.rank, plm.head.hidden());
-                let bt = device.upload(&transpose(&adapter.b_pd, d, r), "B_pd")?;
-                let mt = device.alloc(r * plm.head.vocab(), "M")?;
-                device.linear(&bt, 0, r, plm.head.weight(), &mt)?;
-                Some(OnDevice { form: adapter.form, rank: r, a: device.upload(&adapter.a, "A")?, mt })
-            }
+            Some(adapter) => Some(OnDevice::new(&plm.device, &plm.head, adapter)?),
         };
         Ok(Mixer { plm, adapter, knn })
     }
@@ -172,7 +158,7 @@ impl<'a, S: ByteSource> Mixer<'a, S> {
         self.plm.head.logits(device, contexts, 0, n, &lm)?;
         let silent = !asked && lambdas.iter().all(|l| *l == 0.0);
         let pema = match (&self.adapter, method.adapted() && !silent) {
-            (Some(adapter), true) => Some(self.adapted_logits(adapter, contexts, &lm, n)?),
+            (Some(adapter), true) => Some(adapter.logits(&self.plm.device, contexts, &lm, n)?),
             _ => None,
         };
         let mixed = match &pema {
@@ -226,34 +212,12 @@ impl<'a, S: ByteSource> Mixer<'a, S> {
         self.plm.head.logits(device, contexts, 0, n, &lm)?;
         let pema = match &self.adapter {
             Some(adapter) => {
-                let logits = self.adapted_logits(adapter, contexts, &lm, n)?;
+                let logits = adapter.logits(&self.plm.device, contexts, &lm, n)?;
                 Some(device.read::<f32>(&logits, 0, all).await?)
             }
             None => None,
         };
         Ok((device.read::<f32>(&lm, 0, all).await?, pema))
-    }
-
-    /// S = z M^T, in the residual form on top of the model's own logits.
-    fn adapted_logits(&self, adapter: &OnDevice, contexts: &Buffer, lm: &Buffer, n: usize) -> Result<Buffer> {
-        let device = &self.plm.device;
-        let (r, d, vocab) = (adapter.rank, self.plm.head.hidden(), self.plm.head.vocab());
-        let z = device.alloc(n * r, "z")?;
-        let g = Gemm { m: n, n: r, k: d, lda: d, ldb: d, ldc: r, ..Gemm::default() };
-        device.matmul(Nt, &g, contexts, &adapter.a, &z)?;
-        let logits = device.alloc(n * vocab, "adapted logits")?;
-        let beta = match adapter.form {
-            Form::Paper => 0.0,
-            Form::Residual => {
-                let all = (n * vocab) as u32;
-                let p = axpby::Params { n: all, period: all, alpha: 1.0, beta: 0.0 };
-                device.run(&axpby::KERNEL, &p, &[lm, &logits])?;
-                1.0
-            }
-        };
-        let g = Gemm { m: n, n: vocab, k: r, lda: r, ldb: vocab, ldc: vocab, beta, ..Gemm::default() };
-        device.matmul(Nn, &g, &z, &adapter.mt, &logits)?;
-        Ok(logits)
     }
 
     async fn sample(&self, scores: &Buffer, n: usize, samplers: &mut [Sampler]) -> Result<Vec<u32>> {
@@ -274,38 +238,6 @@ impl<'a, S: ByteSource> Mixer<'a, S> {
         Ok(rows.map(|(ids, values)| ids.iter().copied().zip(values.iter().copied()).collect()).collect())
     }
 
-    /// P = lambda P_kNN + (1 - lambda) P, where P is the model's or a mixture's (`scores`, of any sum), on the
-    /// host: the votes are few, the vocabulary is read once.
-    async fn with_votes(
-        &self,
-        contexts: &Buffer,
-        scores: &Buffer,
-        n: usize,
-        lambdas: &[f32],
-        samplers: &mut [Sampler],
-    ) -> Result<Vec<Choice>> {
-        let Some(knn) = self.knn else { return Err(Error::Needs { method: "knn", needs: "a memory (--memory DIR)" }) };
-        let (device, vocab) = (&self.plm.device, self.plm.head.vocab());
-        let votes = knn.votes(device, contexts, n).await?;
-        let (zeros, logs) = (device.upload(&vec![0.0f32; n], "lambda")?, device.alloc(n * vocab, "log P")?);
-        device.run(
-            &mix::KERNEL,
-            &mix::Params { rows: n as u32, cols: vocab as u32 },
-            &[scores, scores, &zeros, &logs],
-        )?;
-        let logs = device.read::<f32>(&logs, 0, n * vocab).await?;
-        let mut choices = Vec::with_capacity(n);
-        for (i, logs) in logs.chunks_exact(vocab).enumerate() {
-            let candidates = mix_votes(logs, &votes[i], lambdas[i]);
-            let id = pick(&mut samplers[i], &candidates)?;
-            let vote = votes[i].iter().find(|v| v.0 == id).map_or(0.0, |v| v.1);
-            let p = logs[id as usize].exp();
-            let mix = lambdas[i] * vote + (1.0 - lambdas[i]) * p;
-            choices.push(Choice { id, probabilities: Some(Probabilities { lm: p, pema: vote, mix }) });
-        }
-        Ok(choices)
-    }
-
     async fn nll(&self, logits: &Buffer, ids: &[u32]) -> Result<Vec<f32>> {
         let device = &self.plm.device;
         let (targets, stats) = (device.upload(ids, "tokens")?, device.alloc(2 * ids.len(), "losses")?);
@@ -324,20 +256,4 @@ async fn best(device: &Device, scores: &Buffer, n: usize, vocab: usize) -> Resul
 
 fn pick(sampler: &mut Sampler, candidates: &[(u32, f32)]) -> Result<u32> {
     sampler.pick(candidates).ok_or(Error::Diverged { step: 0, loss: f64::NAN, lr: 0.0 })
-}
-
-/// The most probable tokens of the mixture, best first, as log-probabilities.
-fn mix_votes(logs: &[f32], votes: &[Vote], lambda: f32) -> Vec<(u32, f32)> {
-    let mut mixed: Vec<(u32, f32)> =
-        logs.iter().map(|l| l + (1.0 - lambda).ln()).zip(0..).map(|(l, i)| (i, l)).collect();
-    for (id, vote) in votes {
-        let p = &mut mixed[*id as usize].1;
-        *p = (p.exp() + lambda * vote).ln();
-    }
-    let order = |a: &(u32, f32), b: &(u32, f32)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
-    let keep = CANDIDATES.min(mixed.len());
-    mixed.select_nth_unstable_by(keep - 1, order);
-    mixed.truncate(keep);
-    mixed.sort_unstable_by(order);
-    mixed
 }

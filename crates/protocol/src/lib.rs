@@ -8,16 +8,21 @@ mod check;
 mod command;
 mod event;
 mod frame;
+mod opened;
+mod report;
+mod trained;
+mod written;
 
 pub use check::{Check, CheckProgress, Finding, Verdict, Way};
 pub use command::{
     Command, DataFile, DeviceChoice, Export, MixSettings, ModelSource, Schedule, TaskSettings, TrainSettings,
 };
-pub use event::{
-    Answer, Candidate, DataInfo, DeviceInfo, DeviceKind, Estimate, Event, Kept, KeptFile, MemoryProgress, MethodScore,
-    ModelInfo, Neighbour, Project, Report, Side, TokenView, TrainInfo, TrainProgress, Trouble, TroubleKind,
-};
+pub use event::{Event, Kept, KeptFile, Project, Trouble, TroubleKind};
 pub use frame::{FrameError, Message, RequestId, decode, encode};
+pub use opened::{DataInfo, DeviceInfo, DeviceKind, ModelInfo};
+pub use report::{MethodScore, Report};
+pub use trained::{Estimate, MemoryProgress, TrainInfo, TrainProgress};
+pub use written::{Answer, Candidate, Neighbour, Side, TokenView};
 
 /// Version of the protocol. Both sides say it first; an interface that was left open while the site
 /// changed then hears that it must be loaded again.

@@ -34,6 +34,8 @@ mod link;
 #[cfg(target_family = "wasm")]
 mod model;
 #[cfg(target_family = "wasm")]
+mod open;
+#[cfg(target_family = "wasm")]
 mod opfs;
 #[cfg(target_family = "wasm")]
 mod project;

@@ -83,6 +83,12 @@ fn a_lab_measures_every_way_once_and_reports_it() {
     let again = place.json(&format!("{lab} --out r.json"), &[]);
     assert_eq!((&again["records"], place.read("r.json.records.jsonl")), (&report["records"], kept));
 
+    // Other pairs under the same names: they are measured, and what is kept of the first ones is not mixed in.
+    let fewer = place.json(&format!("{lab} --limit 12 --out r.json"), &[]);
+    let of = |report: &Value| report["records"].as_array().unwrap().len();
+    assert_eq!((of(&fewer), of(&report)), (4, 4));
+    assert!(fewer["records"].as_array().unwrap().iter().all(|r| r["pairs"][0] == 12), "{fewer}");
+
     std::fs::rename(place.path("r.json.records.jsonl"), place.path("r.html.records.jsonl")).unwrap();
     place.pema(&format!("{lab} --out r.html")).succeeded();
     let page = String::from_utf8(place.read("r.html")).unwrap();

@@ -6,6 +6,7 @@ use anyhow::{Result, bail};
 use pema::dataset::Dataset;
 use pema::files;
 use pema_lab::{Lab, LabConfig, Records, Task, Way, first_sentence, html, json, lines};
+use sha2::{Digest, Sha256};
 
 use crate::args::{CHECKED, Global, LabArgs};
 use crate::engine;
@@ -29,6 +30,7 @@ pub async fn run(global: &Global, args: &LabArgs) -> Result<()> {
         shots: args.shots,
         checked: CHECKED,
         software: engine::SOFTWARE.to_owned(),
+        build: fingerprint(),
     };
     let mut kept = args.out.clone().into_os_string();
     kept.push(".records.jsonl");
@@ -38,16 +40,7 @@ pub async fn run(global: &Global, args: &LabArgs) -> Result<()> {
             eprintln!("{}, seed {}, {}: {}", step.task, step.seed, step.way, step.doing);
         }
     };
-    Lab::new(&plm, &config).run(&tasks, &mut records, say).await?;
-    // Other tasks in the same file of records are of other reports.
-    let mut wanted = config.ways.clone();
-    wanted.push(Way::BASE);
-    let shown: Vec<_> = records
-        .all()
-        .iter()
-        .filter(|r| tasks.iter().any(|t| t.name == r.task) && wanted.iter().any(|w| w.to_string() == r.way))
-        .cloned()
-        .collect();
+    let shown = Lab::new(&plm, &config).run(&tasks, &mut records, say).await?;
     let (name, command) = (&plm.file.identity.name, command(args));
     let report = json(name, &command, &shown);
     let text = if ending == "html" { html(name, &command, &shown) } else { serde_json::to_string_pretty(&report)? };
@@ -67,6 +60,12 @@ pub async fn run(global: &Global, args: &LabArgs) -> Result<()> {
     }
     println!("{}\nreport written to {}", first_sentence(&all), args.out.display());
     Ok(())
+}
+
+/// SHA-256 of this program, or nothing where it cannot be read.
+fn fingerprint() -> String {
+    let program = std::env::current_exe().and_then(std::fs::read).unwrap_or_default();
+    Sha256::digest(program).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn task(args: &LabArgs, path: &Path) -> Result<Task> {

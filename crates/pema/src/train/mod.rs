@@ -8,6 +8,7 @@ mod config;
 mod held_out;
 mod network;
 mod parameter;
+mod start;
 mod state;
 mod trainer;
 

@@ -6,13 +6,13 @@ use pema_device::Device;
 use pema_kernels::random::Rng;
 use pema_plm::LmHead;
 
-use super::closed_form::eigenvectors;
 use super::config::{Stage1, TrainConfig};
 use super::held_out::{HeldOutScore, choose_lambda};
 use super::network::{Losses, Network, Objective, Parameters, Rate};
+use super::start::{HeldOut, initial, parted, pick};
 use super::state::{Best, TrainState, fingerprint};
 use crate::adapter::transpose;
-use crate::{Adapter, AdapterMeta, Error, Form, Memory, Method, Result};
+use crate::{Adapter, AdapterMeta, Error, Memory, Method, Result};
 
 /// Trains an adapter. The caller owns the loop: to pause it stops calling [`Trainer::step`], to stop
 /// early it calls [`Trainer::finish`], to cancel it drops.
@@ -35,13 +35,6 @@ pub struct Trainer<'a> {
     step: usize,
     best: Option<Best>,
     stale: usize,
-}
-
-#[derive(Debug)]
-struct HeldOut<'a> {
-    memory: &'a Memory,
-    rows: Vec<usize>,
-    lm: Vec<f32>,
 }
 
 /// One step, as the user sees it.
@@ -76,11 +69,6 @@ pub struct Summary {
 
 /// Held-out rows looked at during training; the last look takes all of them.
 const LOOK_ROWS: usize = 2048;
-/// Without a memory of held-out rows, one example in this many is held out.
-const HOLD_OUT_EVERY: u32 = 10;
-/// Fewest examples of which some can be held out.
-const HOLD_OUT_MIN: usize = 20;
-
 impl<'a> Trainer<'a> {
     /// Prepares training on `memory`, judged on `valid`, or else on a tenth of the memory's examples.
     /// Stage 1 in closed form happens here.
@@ -316,40 +304,3 @@ impl<'a> Trainer<'a> {
 
 /// Lambda when there is nothing to choose it on.
 const DEFAULT_LAMBDA: f32 = 0.5;
-
-/// Rows that are held out of `memory` when there is no other memory to judge on, and rows to train on.
-fn parted(memory: &Memory, valid: Option<&Memory>) -> (Vec<usize>, Vec<usize>) {
-    let held_back = valid.is_none() && memory.examples() >= HOLD_OUT_MIN;
-    let is_held = |row: &usize| held_back && memory.sample[*row] % HOLD_OUT_EVERY == HOLD_OUT_EVERY - 1;
-    (0..memory.rows()).partition(is_held)
-}
-
-fn pick(column: &[u32], rows: &[usize]) -> Vec<u32> {
-    rows.iter().map(|r| column[*r]).collect()
-}
-
-/// Stage 1 in closed form, or the paper's initialisation: A Kaiming-uniform with a = sqrt 5, which is
-/// uniform within 1/sqrt(d), and B zero.
-async fn initial(
-    device: &Device,
-    memory: &Memory,
-    training: &[usize],
-    config: &TrainConfig,
-    rng: &mut Rng,
-) -> Result<Parameters> {
-    let (d, rank) = (memory.hidden(), config.rank);
-    let zeros = vec![0.0f32; rank * d];
-    match config.stage1 {
-        Stage1::ClosedForm => {
-            let a = eigenvectors(device, memory, training, rank).await?;
-            // The paper form gains as much from starting at the reconstruction; the residual form
-            // starts at the model itself.
-            let bt_pd = if config.form == Form::Paper { a.clone() } else { zeros };
-            Ok(Parameters { bt_rct: a.clone(), bt_pd, a })
-        }
-        Stage1::Descent => {
-            let a = rng.floats(rank * d, 1.0 / (d as f32).sqrt());
-            Ok(Parameters { a, bt_pd: zeros.clone(), bt_rct: zeros })
-        }
-    }
-}
