@@ -6,7 +6,7 @@
 use pema::dataset::Dataset;
 use pema::{
     Adapter, BEAMS, Checker, ContextMode, Copying, Form, Generator, Held, Memory, Method, Mix, Prompter, Tried, Ways,
-    Writing, enough_tokens, fit_copying,
+    Writing, enough_tokens, fit_copying, neighbours_instead,
 };
 use pema_plm::source::FileSource;
 use pema_tests::block_on;
@@ -157,5 +157,21 @@ fn writing_can_be_stopped_after_every_token_and_goes_on_as_if_it_were_not() {
             }
             assert_eq!(writing.finish()[..], stepped[..32 / beams]);
         }
+    }
+}
+
+#[test]
+fn the_nearest_pairs_are_offered_where_they_write_better_and_only_there() {
+    for plm in models() {
+        let task = Task::of(&plm);
+        let pairs = Dataset { name: "pairs".into(), examples: task.data.examples[..PAIRS].to_vec() };
+        let instead = |alone: &[String]| {
+            block_on(neighbours_instead(&plm, &pairs, &task.adapter.meta.prompt, &task.memory, alone)).unwrap()
+        };
+        // The rows of these very pairs vote, so their texts come near the targets.
+        let found = instead(&vec!["z".to_owned(); PAIRS]).expect("better than nothing");
+        assert!(found.gain.value > 20.0 && found.config.lambda > 0.1, "{found:?}");
+        let targets: Vec<String> = pairs.examples.iter().map(|e| e.target.clone()).collect();
+        assert_eq!(instead(&targets), None);
     }
 }

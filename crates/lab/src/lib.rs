@@ -5,7 +5,6 @@
 //! trains and writes through `pema` and has no method of its own.
 
 mod measure;
-mod neighbours;
 mod record;
 mod report;
 mod score;

@@ -6,13 +6,12 @@ use pema::template::Demo;
 use pema::train::{Recipe, TrainConfig};
 use pema::{
     Adapter, BuildConfig, Builder, ContextMode, Form, GenerateConfig, Knn, Memory, Method, PromptSetup, Shots, Trainer,
-    TuneConfig, tune,
+    TuneConfig, choose_neighbours, tune,
 };
 use pema_plm::Plm;
 use pema_plm::source::ByteSource;
 use sha2::{Digest, Sha256};
 
-use crate::neighbours::choose_neighbours;
 use crate::record::{Record, Records, Seconds};
 use crate::score::Measured;
 use crate::way::More;
@@ -200,7 +199,8 @@ impl<'a, S: ByteSource> Lab<'a, S> {
         let knn = match &ground.memories {
             Some([memory, _]) if method == Method::Knn || more == More::Votes => {
                 say("choosing neighbours");
-                let config = choose_neighbours(self.plm, task, &ground.prompt, memory, adapter.as_ref()).await?;
+                let config =
+                    choose_neighbours(self.plm, &task.held_out, &ground.prompt, memory, adapter.as_ref()).await?;
                 note += &format!(", {} neighbours, temperature {}, ", config.k, config.temperature);
                 note += &format!("their weight {}", config.lambda);
                 Some(Knn::new(&self.plm.device, memory, config)?)
@@ -252,6 +252,7 @@ impl<'a, S: ByteSource> Lab<'a, S> {
                 pema::TuneProgress::Memory { .. } => ("memory", &mut seconds.build),
                 pema::TuneProgress::Train(_) => ("training", &mut seconds.train),
                 pema::TuneProgress::Check { .. } => ("checking", &mut seconds.choose),
+                pema::TuneProgress::Neighbours => ("trying the nearest pairs", &mut seconds.choose),
             };
             *spent += since.elapsed().as_secs_f64();
             since = Instant::now();

@@ -27,6 +27,7 @@ mod memory;
 mod memory_log;
 pub mod metrics;
 mod mixer;
+mod neighbours;
 pub mod numpy;
 mod prompt;
 pub mod sampling;
@@ -54,6 +55,7 @@ pub use guard::{Finding, Mix, Reason, Tried, Verdict, decide};
 pub use knn::{Knn, KnnConfig};
 pub use memory::{ContextMode, Keys, Memory, MemoryMeta};
 pub use memory_log::{KeptRows, MemoryLog};
+pub use neighbours::{Neighbours, choose_neighbours, neighbours_instead};
 pub use prompt::{Encoded, PromptSetup, Prompter, shared_prefix};
 #[cfg(not(target_family = "wasm"))]
 pub use store::{FolderStore, MemoryStore, load_memory};

@@ -11,6 +11,7 @@ use crate::demonstrations::{DemoSet, Shots, choose_demonstrations};
 use crate::generate::Generator;
 use crate::guard::{Mix, Tried, Verdict};
 use crate::memory::{ContextMode, Memory};
+use crate::neighbours::{Neighbours, neighbours_instead};
 use crate::prompt::PromptSetup;
 use crate::template::{Demo, Template};
 use crate::train::{StepReport, Summary, TrainConfig, Trainer};
@@ -65,6 +66,8 @@ pub enum TuneProgress<'a> {
         /// Texts in all.
         of: usize,
     },
+    /// The adapter did not help; the memory's nearest rows are tried in its place.
+    Neighbours,
 }
 
 /// What came of it.
@@ -84,6 +87,8 @@ pub struct Tuned {
     pub tried: Vec<Tried>,
     /// What that says; `None` without a check.
     pub verdict: Option<Verdict>,
+    /// What writes better than the model alone where the adapter does not.
+    pub instead: Option<Neighbours>,
     /// Lines that were left out because they are too long, training and held-out pairs.
     pub left_out: [Vec<usize>; 2],
 }
@@ -137,7 +142,7 @@ pub async fn tune<S: ByteSource>(
         on(TuneProgress::Train(&step));
     }
     let (mut adapter, summary) = trainer.finish(&config.software).await?;
-    let (mut tried, mut verdict) = (Vec::new(), None);
+    let (mut tried, mut verdict, mut instead) = (Vec::new(), None, None);
     if config.checked > 0 {
         let mut checked = held_out.clone();
         checked.examples.retain(|e| !held_left_out.contains(&e.line));
@@ -158,7 +163,22 @@ pub async fn tune<S: ByteSource>(
         let found = checker.decide(memory.examples())?;
         tried = checker.finish();
         found.apply(&mut adapter);
+        let alone = tried.iter().find(|t| found.reason.is_some() && t.mix == found.chosen);
+        if let Some(alone) = alone {
+            on(TuneProgress::Neighbours);
+            instead = neighbours_instead(plm, &checked, &prompt, &memory, &alone.texts).await?;
+        }
         verdict = Some(found);
     }
-    Ok(Tuned { prompt, memory, held_out: held, adapter, summary, tried, verdict, left_out: [left_out, held_left_out] })
+    Ok(Tuned {
+        prompt,
+        memory,
+        held_out: held,
+        adapter,
+        summary,
+        tried,
+        verdict,
+        instead,
+        left_out: [left_out, held_left_out],
+    })
 }

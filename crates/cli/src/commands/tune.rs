@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::Result;
 use pema::dataset::Dataset;
 use pema::metrics::{bleu, chrf};
-use pema::{FolderStore, MemoryStore, TuneConfig, TuneProgress, Tuned, Verdict, files, format};
+use pema::{FolderStore, MemoryStore, Neighbours, TuneConfig, TuneProgress, Tuned, Verdict, files, format};
 use pema_plm::Plm;
 use pema_plm::source::FileSource;
 use serde_json::{Value, json};
@@ -48,6 +48,9 @@ pub async fn run(global: &Global, args: &TuneArgs) -> Result<()> {
         return engine::print_json(&report);
     }
     println!("{}", told(&tuned));
+    if let Some(n) = &tuned.instead {
+        println!("{}", nearest(n, &args.model, &args.out));
+    }
     println!(
         "kept in {}; write with: pema generate --model {} --adapter {} --prompt \"...\"",
         args.out.display(),
@@ -101,6 +104,22 @@ pub fn told(tuned: &Tuned) -> String {
     }
 }
 
+/// The way that was found where the adapter does not help, and the line that writes so.
+fn nearest(n: &Neighbours, model: &Path, out: &Path) -> String {
+    format!(
+        "What did better is to let the most similar places of your pairs vote (kNN, {:+.1} chrF on the same pairs, 95 % \
+         between {:+.1} and {:+.1}):\n  pema generate --model {} --method knn --memory {} --lambda-max {} --knn-temperature {} \
+         --prompt \"...\"",
+        n.gain.value,
+        n.gain.low,
+        n.gain.high,
+        model.display(),
+        out.join("memory").display(),
+        n.config.lambda,
+        n.config.temperature
+    )
+}
+
 fn sentence(verdict: &Verdict) -> String {
     let text = verdict.to_string();
     let mut letters = text.chars();
@@ -127,6 +146,9 @@ pub fn report(tuned: &Tuned, held_out: &Dataset, seconds: f64) -> Result<Value> 
         "base_nll": held.map(|h| h.base_nll), "valid_mix_nll": held.map(|h| h.mix_nll.min(h.unrolled_nll)),
         "peak_device_bytes": tuned.summary.peak_bytes, "seconds": seconds,
         "tried": tried, "verdict": tuned.verdict, "sentence": tuned.verdict.as_ref().map(sentence),
+        "instead": tuned.instead.map(|n| json!({
+            "method": "knn", "k": n.config.k, "temperature": n.config.temperature, "lambda": n.config.lambda, "gain": n.gain,
+        })),
         "left_out_lines": tuned.left_out,
     }))
 }
@@ -160,6 +182,7 @@ impl Phase {
                 let beams = if mix.beams > 1 { ", several versions" } else { "" };
                 ("checking", *done, *of, format!("{} with weight {}{copying}{beams}", mix.method.name(), mix.lambda))
             }
+            TuneProgress::Neighbours => ("nearest pairs", 0, 1, "tried in the adapter's place".to_owned()),
         };
         if self.title != title {
             self.end();
