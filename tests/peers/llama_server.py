@@ -12,6 +12,7 @@ import json
 import os
 import pathlib
 import random
+import signal
 import socket
 import subprocess
 import sys
@@ -41,6 +42,8 @@ def wait_until_ready(port, server, log):
         if server.poll() is not None:
             log.seek(0)
             last = log.read().decode(errors="replace").splitlines()[-5:]
+            if server.returncode == -signal.SIGILL:
+                last.append("this build of llama.cpp has instructions (such as AMX) that this processor lacks")
             sys.exit("\n".join([f"the server ended with code {server.returncode} before it was ready:", *last]))
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=2) as response:
