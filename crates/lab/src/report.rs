@@ -1,7 +1,5 @@
 //! The report: one page that needs nothing else, or JSON.
 
-use std::fmt::Write;
-
 use pema::metrics::{ChrfCounts, bleu, chrf};
 use serde_json::{Value, json};
 
@@ -18,17 +16,21 @@ body { font: 1rem/1.5 system-ui, sans-serif; color: var(--ink); background: var(
 .lead { font-size: 1.15rem } .muted, caption { color: var(--muted) } .scrolls { overflow-x: auto }
 table { border-collapse: collapse; width: 100%; font-size: .9rem; margin: 1rem 0 } caption { text-align: left }
 th, td { border-bottom: 1px solid var(--line); padding: .3rem .5rem; text-align: right; vertical-align: top; white-space: nowrap }
-th:first-child, td:first-child, .texts td, .texts th { text-align: left } .texts td { white-space: normal; min-width: 10rem }
-svg { max-width: 45rem; width: 100%; height: auto } svg text { fill: currentColor; font-size: 12px }
+th:first-child, td:first-child, .texts td, .texts th { text-align: left } td:first-child { white-space: normal; min-width: 9rem; max-width: 24rem } .texts td { white-space: normal; min-width: 10rem }
+svg { max-width: 40rem; width: 100%; height: auto } svg text { fill: currentColor; font-size: 12px }
+ul.notes { overflow-wrap: anywhere }
 .bar { fill: var(--bar) } .strong { fill: var(--strong) } .range { stroke: var(--ink); stroke-width: 2 }";
 
 /// Records as a page. `model` is its name, `command` what made it.
 pub fn html(model: &str, command: &str, records: &[Record]) -> String {
     let all = lines(records);
     let mut body = format!("<h1>Does tuning help?</h1><p class=\"lead\">{}</p>", escape(&first_sentence(&all)));
-    let seeds = all.iter().map(|l| l.seeds).max().unwrap_or(0);
+    let seeds = match all.iter().map(|l| l.seeds).max().unwrap_or(0) {
+        1 => "one seed".to_owned(),
+        n => format!("{n} seeds"),
+    };
     let about = format!(
-        "Model {model}. Every number is of test pairs that no method saw; {seeds} seed(s); intervals are 95 % \
+        "Model {model}. Every number is of test pairs that no method saw; {seeds}; intervals are 95 % \
          bootstrap intervals over the test pairs. Made by: {command}"
     );
     body += &format!("<p class=\"muted\">{}</p>", escape(&about));
@@ -40,13 +42,13 @@ pub fn html(model: &str, command: &str, records: &[Record]) -> String {
         body += &section(task, &mine, &records);
     }
     body += &format!(
-        "<h2>How to read this</h2><ul><li>chrF and BLEU compare texts with the references, 0 to 100, higher is better \
+        "<h2>How to read this</h2><ul class=\"notes\"><li>chrF and BLEU compare texts with the references, 0 to 100, higher is better \
          (sacreBLEU signatures: {}; {}). Exact: share of texts equal to their reference. NLL: mean negative log \
          probability of a reference token, lower is better; a lower NLL is not yet a better text.</li>\
          <li>Dropped: of the words that input and reference share, the share the text lost. Added: words that neither \
          has. Repeated: runs of three words said again. Length: words for each word of the references.</li>\
          <li>Gain: chrF less that of the model alone without demonstrations, on the same resampled pairs.</li>\
-         <li>Seconds of one machine, while it did nothing else by intention; bytes are those of the device's buffers.</li></ul>",
+         <li>Seconds are those of one machine, whatever else it did meanwhile.</li></ul>",
         escape(chrf::signature()),
         escape(bleu::signature())
     );
@@ -73,43 +75,62 @@ fn section(task: &str, lines: &[&Line], records: &[&Record]) -> String {
         .map(|(l, name)| Bar { name, value: [l.chrf.value, l.chrf.low, l.chrf.high], strong: l.way == default })
         .collect();
     out += &bars(&format!("chrF of every way on {task}; the table below has the numbers"), &picture);
-    out += "<div class=\"scrolls\" tabindex=\"0\" role=\"region\" aria-label=\"Numbers\"><table><caption>Means over the seeds</caption><thead><tr>";
-    for head in [
-        "way", "chrF", "interval", "gain", "BLEU", "exact", "NLL", "dropped", "added", "repeated", "length",
-        "choose s", "build s", "train s", "write s", "train MB", "write MB",
-    ] {
-        write!(out, "<th scope=\"col\">{head}</th>").ok();
+    let rows = |cells: &dyn Fn(&Line) -> Vec<String>| -> Vec<Vec<String>> {
+        lines.iter().zip(&names).map(|(l, name)| std::iter::once(escape(name)).chain(cells(l)).collect()).collect()
+    };
+    let seeds = |l: &Line| {
+        let of: Vec<String> =
+            records.iter().filter(|r| r.way == l.way).map(|r| format!("{:.1}", r.chrf.value)).collect();
+        of.join(" ")
+    };
+    let heads = ["chrF", "interval", "each seed", "gain", "BLEU", "exact", "NLL"];
+    out += &table(
+        "The texts, means over the seeds",
+        &heads,
+        &rows(&|l| {
+            let gain =
+                l.gain.map_or_else(|| "-".to_owned(), |g| format!("{:+.1} ({:+.1} to {:+.1})", g.value, g.low, g.high));
+            let chrf = [format!("{:.1}", l.chrf.value), format!("{:.1} to {:.1}", l.chrf.low, l.chrf.high)];
+            let others = [format!("{:.1}", l.bleu), format!("{:.0} %", 100.0 * l.exact), format!("{:.3}", l.nll)];
+            chrf.into_iter().chain([seeds(l), gain]).chain(others).collect()
+        }),
+    );
+    let heads = ["dropped", "added", "repeated", "length"];
+    out += &table(
+        "What is wrong with them",
+        &heads,
+        &rows(&|l| {
+            let [dropped, added, repeated, length] = l.faults;
+            let shares = [dropped, added, repeated].map(|share| format!("{:.1} %", 100.0 * share));
+            shares.into_iter().chain([format!("{length:.2}")]).collect()
+        }),
+    );
+    let heads = ["choosing", "memory", "training", "writing", "MB to train", "MB to write"];
+    out += &table(
+        "What they took: seconds, and bytes on the device",
+        &heads,
+        &rows(&|l| {
+            let seconds = l.seconds.map(|s| format!("{s:.0} s"));
+            seconds.into_iter().chain(l.peak_bytes.map(|b| format!("{:.0}", b as f64 / 1e6))).collect()
+        }),
+    );
+    out + &examples(records)
+}
+
+/// A table whose first column names the way; `rows` are markup already.
+fn table(caption: &str, heads: &[&str], rows: &[Vec<String>]) -> String {
+    let mut out = format!(
+        "<div class=\"scrolls\" tabindex=\"0\" role=\"region\" aria-label=\"{caption}\"><table>\
+         <caption>{caption}</caption><thead><tr><th scope=\"col\">way</th>"
+    );
+    for head in heads {
+        out += &format!("<th scope=\"col\">{head}</th>");
     }
     out += "</tr></thead><tbody>";
-    for (l, name) in lines.iter().zip(&names) {
-        let gain =
-            l.gain.map_or_else(|| "-".to_owned(), |g| format!("{:+.1} ({:+.1} to {:+.1})", g.value, g.low, g.high));
-        let [dropped, added, repeated, length] = l.faults;
-        let [choose, build, train, write] = l.seconds;
-        let mb = l.peak_bytes.map(|b| format!("{:.0}", b as f64 / 1e6));
-        let cells = [
-            escape(name),
-            format!("{:.1}", l.chrf.value),
-            format!("{:.1} to {:.1}", l.chrf.low, l.chrf.high),
-            gain,
-            format!("{:.1}", l.bleu),
-            format!("{:.0} %", 100.0 * l.exact),
-            format!("{:.3}", l.nll),
-            format!("{:.1} %", 100.0 * dropped),
-            format!("{:.1} %", 100.0 * added),
-            format!("{:.1} %", 100.0 * repeated),
-            format!("{length:.2}"),
-            format!("{choose:.0}"),
-            format!("{build:.0}"),
-            format!("{train:.0}"),
-            format!("{write:.0}"),
-            mb[0].clone(),
-            mb[1].clone(),
-        ];
+    for cells in rows {
         out += &format!("<tr><td>{}</td></tr>", cells.join("</td><td>"));
     }
-    out += "</tbody></table></div>";
-    out + &examples(records)
+    out + "</tbody></table></div>"
 }
 
 /// Texts side by side, the default's worst first.

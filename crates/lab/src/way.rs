@@ -62,14 +62,14 @@ impl Way {
         let what = match (method, form) {
             (Method::Base, _) => "model alone",
             (Method::Knn, _) => "kNN-LM",
-            (Method::Pema, Form::Paper) => "PEMA, paper form",
-            (Method::PemaGu, Form::Paper) => "PEMA, paper form, Gradual Unrolling",
-            (Method::Pema, Form::Residual) => "PEMA, residual form",
-            (Method::PemaGu, Form::Residual) => "PEMA, residual form, Gradual Unrolling",
+            (Method::Pema, Form::Paper) => "PEMA paper form",
+            (Method::PemaGu, Form::Paper) => "PEMA paper, Gradual Unrolling",
+            (Method::Pema, Form::Residual) => "PEMA residual form",
+            (Method::PemaGu, Form::Residual) => "PEMA residual, Gradual Unrolling",
         };
         let more = match more {
             More::Nothing => "",
-            More::Copying => ", words of the input favoured",
+            More::Copying => ", input's words favoured",
             More::Votes => " and kNN-LM",
         };
         format!("{what}{more}{}", if shots { ", demonstrations" } else { "" })
