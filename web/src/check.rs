@@ -56,12 +56,14 @@ pub(crate) fn found(check: &Check) -> [String; 2] {
         }
     };
     let points = |x: f32| format!("{x:+.1}").replace('-', "−");
-    let [low, high] = verdict.range.map(points);
-    let grounds = format!(
-        "{} chrF points against the model alone in its answers to {} pairs it did not learn from; with 95 % between {low} and {high}.",
-        points(verdict.gain),
-        verdict.pairs
-    );
+    let range = match verdict.range {
+        [low, high] if low.is_finite() => format!("; with 95 % between {} and {}", points(low), points(high)),
+        _ => String::new(),
+    };
+    let pairs = if verdict.pairs == 1 { "one pair".to_owned() } else { format!("{} pairs", verdict.pairs) };
+    let gain = points(verdict.gain);
+    let grounds =
+        format!("{gain} chrF points against the model alone in its answers to {pairs} it did not learn from{range}.");
     let said = match verdict.finding {
         Finding::Helps => "Your adapter helps.",
         Finding::SeemsToHelp => "Your adapter seems to help, but so few pairs cannot prove it.",
@@ -100,6 +102,10 @@ mod tests {
             said.contains("does not help") && grounds.ends_with("The likely reason: it repeats itself."),
             "{grounds}"
         );
+        let range = [f32::NEG_INFINITY, f32::INFINITY];
+        let few = Verdict { finding: Finding::SeemsToHelp, gain: 4.2, range, pairs: 1, advice: String::new() };
+        let [said, grounds] = found(&Check::Done(few));
+        assert!(said.contains("cannot prove") && grounds.ends_with("answers to one pair it did not learn from."));
         assert!(found(&Check::Without)[0].contains("not checked"));
         assert!(found(&Check::Failed("no memory".into()))[1].starts_with("The check failed: no memory. "));
     }

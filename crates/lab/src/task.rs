@@ -19,7 +19,7 @@ pub struct Task {
     pub template: Template,
 }
 
-/// Share of one file's pairs that is measured on, and of the rest that is chosen on.
+/// Share of one file's pairs that is measured on.
 const HELD_BACK: f64 = 0.12;
 /// Seed of that split: the same for all seeds of training, so that they are measured on the same pairs.
 const SPLIT: u64 = 1;
@@ -31,7 +31,7 @@ impl Task {
     /// Of [`Dataset::split`].
     pub fn split(name: String, data: &Dataset, template: Template) -> pema::Result<Task> {
         let (rest, test) = data.split(HELD_BACK, SPLIT)?;
-        let (train, held_out) = rest.split(HELD_BACK, SPLIT + 1)?;
+        let (train, held_out) = rest.hold_out(SPLIT + 1)?;
         Ok(Task { name, train, held_out, test, template })
     }
 

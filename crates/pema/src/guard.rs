@@ -71,6 +71,8 @@ pub enum Reason {
 
 /// Examples below which little can be learnt.
 const FEW: usize = 50;
+/// Held-out pairs below which resampling them says nothing of other pairs.
+const PROOF: usize = 8;
 /// Worsening of a rate that is the likely cause.
 const CLEARLY: f64 = 0.04;
 /// Length of texts, against the references, at which the prompt is at fault.
@@ -214,10 +216,15 @@ impl Verdict {
     pub fn finding(&self) -> Finding {
         match self.reason {
             Some(_) => Finding::DoesNotHelp,
-            None if self.gain.above(0.0) => Finding::Helps,
+            None if self.proves() && self.gain.above(0.0) => Finding::Helps,
             None if self.gain.value <= 0.0 => Finding::NoDifference,
             None => Finding::SeemsToHelp,
         }
+    }
+
+    /// Whether there were enough pairs for the interval of `gain` to say something.
+    pub fn proves(&self) -> bool {
+        self.pairs >= PROOF
     }
 
     /// Makes the chosen way the adapter's own.
@@ -237,8 +244,11 @@ impl Verdict {
 impl std::fmt::Display for Verdict {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (g, n) = (&self.gain, self.pairs);
-        let range =
-            format!("{:+.1} chrF on {n} held-out pairs, 95 % between {:+.1} and {:+.1}", g.value, g.low, g.high);
+        let range = match n {
+            1 => format!("{:+.1} chrF on one held-out pair", g.value),
+            n if !self.proves() => format!("{:+.1} chrF on {n} held-out pairs", g.value),
+            _ => format!("{:+.1} chrF on {n} held-out pairs, 95 % between {:+.1} and {:+.1}", g.value, g.low, g.high),
+        };
         let way = match self.chosen.method {
             Method::PemaGu => format!("Gradual Unrolling, lambda_max {}", self.chosen.lambda),
             _ => format!("lambda {}", self.chosen.lambda),

@@ -68,7 +68,7 @@ pub struct Verdict {
     pub finding: Finding,
     /// chrF that the best way with the adapter gains over the model alone.
     pub gain: f32,
-    /// Where the gain lies with 95 %.
+    /// Where the gain lies with 95 %; infinite where the pairs are too few to tell.
     pub range: [f32; 2],
     /// Pairs it was judged on.
     pub pairs: u32,

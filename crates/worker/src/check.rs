@@ -172,7 +172,10 @@ fn told(verdict: &pema::Verdict) -> Verdict {
     Verdict {
         finding,
         gain: gain.value as f32,
-        range: [gain.low as f32, gain.high as f32],
+        range: match verdict.proves() {
+            true => [gain.low as f32, gain.high as f32],
+            false => [f32::NEG_INFINITY, f32::INFINITY],
+        },
         pairs: verdict.pairs as u32,
         advice: advice.to_owned(),
     }

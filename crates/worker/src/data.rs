@@ -18,8 +18,9 @@ pub(crate) struct Data {
 
 /// Pairs shown.
 const PREVIEW: usize = 5;
-/// Share of the pairs that is tested on, and share of the rest that lambda is chosen on.
-const HELD_OUT: f64 = 0.1;
+/// Share of the pairs that is tested on.
+const TESTED: f64 = 0.1;
+
 impl Data {
     /// Reads one file with fields, or two line-aligned text files.
     pub(crate) fn read(files: &[DataFile], input: Option<&str>, target: Option<&str>) -> pema::Result<Data> {
@@ -42,8 +43,8 @@ impl Data {
         let (name, mut examples) = (whole.name, whole.examples);
         examples.retain(|e| seen.insert((e.input.clone(), e.target.clone())));
         let duplicates = all - examples.len();
-        let (rest, test) = Dataset { name: name.clone(), examples }.split(HELD_OUT, 1)?;
-        let (train, valid) = rest.split(HELD_OUT, 2)?;
+        let (rest, test) = Dataset { name: name.clone(), examples }.split(TESTED, 1)?;
+        let (train, valid) = rest.hold_out(2)?;
         Ok(Data::of(name, fields, chosen, duplicates, [train, valid, test]))
     }
 
@@ -137,7 +138,7 @@ mod tests {
     fn fields_are_guessed_doubles_are_dropped_and_no_pair_is_in_two_parts() {
         let data = Data::read(&csv(100), None, None).unwrap();
         assert_eq!((data.info.input_field.as_str(), data.info.target_field.as_str()), ("Question", "Answer"));
-        assert_eq!((data.info.duplicates, data.info.split), (1, [81, 9, 10]));
+        assert_eq!((data.info.duplicates, data.info.split), (1, [80, 10, 10]));
         let all: HashSet<_> = data.parts.iter().flatten().collect();
         assert_eq!(all.len(), 100);
         assert_eq!(data.hash(), Data::read(&csv(100), None, None).unwrap().hash());

@@ -15,8 +15,8 @@ use crate::args::{Global, TuneArgs};
 use crate::engine;
 use crate::progress::Progress;
 
-/// Share of the pairs that is held out, and the seed of the split.
-const HELD_OUT: (f64, u64) = (0.1, 1);
+/// Seed of the split: the same pairs are held out whatever training draws.
+const SPLIT: u64 = 1;
 
 pub async fn run(global: &Global, args: &TuneArgs) -> Result<()> {
     let begun = Instant::now();
@@ -24,7 +24,7 @@ pub async fn run(global: &Global, args: &TuneArgs) -> Result<()> {
     let template = engine::template(args.template.as_ref(), &args.data.data, &args.data.fields, &data)?;
     let (train, held_out) = match &args.valid {
         Some(path) => (data, engine::examples(path, &args.data.fields)?),
-        None => data.split(HELD_OUT.0, HELD_OUT.1)?,
+        None => data.hold_out(SPLIT)?,
     };
     files::check_writable(&args.out.join("report.json"))?;
     let plm = engine::plm(&args.model, engine::device(global).await?).await?;

@@ -7,7 +7,23 @@ use pema_kernels::random::Rng;
 use super::{Dataset, Example};
 use crate::error::{Error, Result};
 
+/// Held-out examples for choosing and checking: a tenth, but enough that chance does not choose, and no more than
+/// there is time to read; of a few examples at most a quarter, because the rest must be learnt from.
+const HELD_OUT: f64 = 0.1;
+const FEWEST: f64 = 10.0;
+const MOST: f64 = 200.0;
+const LARGEST_SHARE: f64 = 0.25;
+
 impl Dataset {
+    /// [`split`](Dataset::split) with as many held-out examples as a choice and a check need.
+    ///
+    /// # Errors
+    /// None of today's.
+    pub fn hold_out(&self, seed: u64) -> Result<(Self, Self)> {
+        let all = self.examples.len().max(1) as f64;
+        self.split(((HELD_OUT * all).clamp(FEWEST, MOST) / all).min(LARGEST_SHARE), seed)
+    }
+
     /// Number of examples that repeat an earlier one, input and target alike.
     pub fn duplicates(&self) -> usize {
         let mut seen = HashSet::new();
@@ -59,6 +75,16 @@ impl Dataset {
 mod tests {
     use super::*;
     use crate::dataset::tests::jsonl;
+
+    #[test]
+    fn enough_are_held_out_but_never_most_of_a_few() {
+        let held = |n: usize| {
+            let lines: String = (0..n).map(|i| format!("{{\"in\":\"{i}\",\"out\":\"x\"}}\n")).collect();
+            jsonl(&lines).unwrap().hold_out(1).unwrap().1.examples.len()
+        };
+        let of = [1, 2, 8, 40, 50, 100, 370, 5000].map(held);
+        assert_eq!(of, [0, 1, 2, 10, 10, 10, 37, 200]);
+    }
 
     #[test]
     fn a_split_is_repeatable_and_never_leaks() {

@@ -7,6 +7,12 @@ fn texts(list: &[&str]) -> Vec<String> {
 }
 
 fn judged(adapted: &[&str], trained_on: usize) -> Verdict {
+    judged_on(2, adapted, trained_on)
+}
+
+/// Judged on the same four pairs so many times.
+fn judged_on(times: usize, adapted: &[&str], trained_on: usize) -> Verdict {
+    let texts = |list: &[&str]| texts(&list.repeat(times));
     let inputs = texts(&["anna pays 24 now", "bob sells apples", "cara reads books", "dan eats soup"]);
     let wanted = texts(&["Anna pays 24 now.", "Bob sells apples.", "Cara reads books.", "Dan eats soup."]);
     let base = texts(&["anna pays 24 now", "bob sells apples", "cara reads books", "dan eats soup"]);
@@ -21,6 +27,14 @@ fn a_better_adapter_is_chosen_and_said_to_help() {
     let verdict = judged(&["Anna pays 24 now.", "Bob sells apples.", "Cara reads books.", "Dan eats soup."], 400);
     assert_eq!((verdict.chosen.method, verdict.chosen.lambda, verdict.reason), (Method::Pema, 0.8, None));
     assert!(verdict.to_string().starts_with("the adapter helps"), "{verdict}");
+}
+
+#[test]
+fn a_handful_of_pairs_proves_nothing_however_clear_it_looks() {
+    let verdict = judged_on(1, &["Anna pays 24 now.", "Bob sells apples.", "Cara reads books.", "Dan eats soup."], 400);
+    assert!(verdict.gain.above(0.0) && verdict.finding() == Finding::SeemsToHelp && verdict.reason.is_none());
+    let said = verdict.to_string();
+    assert!(said.contains("cannot prove it") && said.contains("on 4 held-out pairs)"), "{said}");
 }
 
 #[test]
