@@ -45,7 +45,12 @@ const TASKS: &[Task] = &[
         what: "build the studio into web/dist, for any static host",
         run: studio::dist,
     },
-    Task { name: "studio", arguments: "", what: "only the studio's tests in headless Chromium", run: studio_task },
+    Task {
+        name: "studio",
+        arguments: "[--time]",
+        what: "only the studio's tests in headless Chromium, or how long a newcomer waits",
+        run: studio_task,
+    },
     Task { name: "seal", arguments: "", what: "what Trunk calls at the end of a build", run: seal::task },
     Task { name: "model", arguments: "", what: "fetch the default language model (98 MB, once)", run: model_task },
     Task { name: "test", arguments: "", what: "format, lints and every test, as CI runs them", run: test::task },
@@ -115,9 +120,17 @@ fn model_task(_: &[String]) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn studio_task(_: &[String]) -> Result<ExitCode> {
-    let model = if workspace::switch("PEMA_SKIP_MODEL") { None } else { Some(model::path()?) };
-    studio::tests(model)?;
+fn studio_task(arguments: &[String]) -> Result<ExitCode> {
+    match arguments {
+        [] => {
+            let model = if workspace::switch("PEMA_SKIP_MODEL") { None } else { Some(model::path()?) };
+            studio::tests(model)?;
+        }
+        [flag] if flag == "--time" => {
+            studio::time(model::path()?)?;
+        }
+        _ => bail!("usage: cargo xtask studio [--time]"),
+    }
     Ok(ExitCode::SUCCESS)
 }
 

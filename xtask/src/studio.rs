@@ -58,6 +58,16 @@ pub(crate) fn dist(arguments: &[String]) -> Result<ExitCode> {
 /// Runs the tests of the studio in a real browser; false where there is none. The default model's place
 /// holds the tests' small one, and the site lies at a sub-path; a second site has the `model` itself.
 pub(crate) fn tests(model: Option<PathBuf>) -> Result<bool> {
+    drive(&["journey", "keyboard", "pairs", "trouble", "model"].map(|name| format!("{name}.test.mjs")), 400, model)
+}
+
+/// Times what a newcomer waits for, which takes minutes.
+pub(crate) fn time(model: PathBuf) -> Result<bool> {
+    drive(&["first-sentence.mjs".to_owned()], 1500, Some(model))
+}
+
+/// Runs scripts, each for so many seconds at most; false where there is no browser.
+fn drive(scripts: &[String], seconds: u32, model: Option<PathBuf>) -> Result<bool> {
     const PREFIX: &str = "/some/where/";
     if tools::chromedriver()?.is_none() {
         return Ok(false);
@@ -78,8 +88,8 @@ pub(crate) fn tests(model: Option<PathBuf>) -> Result<bool> {
     let chromium = workspace::variable("PEMA_CHROMIUM").unwrap_or_else(|| "/usr/bin/chromium".to_owned());
     let mut command = Command::new("node");
     command
-        .args(["--test", "--test-concurrency=1", "--test-timeout=400000"])
-        .args(["journey", "keyboard", "pairs", "trouble", "model"].map(|name| format!("tests/studio/{name}.test.mjs")))
+        .args(["--test", "--test-concurrency=1", &format!("--test-timeout={seconds}000")])
+        .args(scripts.iter().map(|name| format!("tests/studio/{name}")))
         .env("PEMA_STUDIO_URL", url)
         .env("PEMA_NODE_MODULES", modules)
         .env("PEMA_CHROMIUM", chromium)
