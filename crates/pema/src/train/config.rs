@@ -107,11 +107,11 @@ impl TrainConfig {
         }
     }
 
-    /// What the whole job trains with: twice the width and up to twice the steps of [`TrainConfig::recommended`].
+    /// What the whole job trains with: twice the width of [`TrainConfig::recommended`] and steps for few rows too.
     /// The texts that it writes, where words of the input are favoured and several versions are kept, gain from
     /// both; one token at a time and without the favour they do not, so training by itself keeps to the narrower.
     pub fn tuning() -> TrainConfig {
-        TrainConfig { rank: 128, steps: Some(60), ..TrainConfig::recommended() }
+        TrainConfig { rank: 128, steps: Some(50), ..TrainConfig::recommended() }
     }
 
     /// The same for a model of width d `hidden`, which bounds the rank.
