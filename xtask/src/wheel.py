@@ -94,7 +94,7 @@ def main():
             if attempt == ATTEMPTS:
                 raise
             print("  %s; trying again" % error, file=sys.stderr)
-            time.sleep(min(attempt, 5) if len(sys.argv) <= 4 else 0)
+            time.sleep(min(attempt - 1, 5))
 
 
 if __name__ == "__main__":

@@ -89,11 +89,6 @@ impl Records {
         Ok(Records { path: path.to_owned(), all })
     }
 
-    /// The records, oldest first.
-    pub fn all(&self) -> &[Record] {
-        &self.all
-    }
-
     /// The record of a key.
     pub fn get(&self, key: &str) -> Option<&Record> {
         self.all.iter().find(|r| r.key == key)
@@ -152,14 +147,14 @@ pub(crate) mod tests {
         records.push(record("a", "base", 1, 50.0)).unwrap();
         records.push(record("a", "knn", 1, 55.0)).unwrap();
         let again = Records::open(&path).unwrap();
-        assert_eq!(again.all(), records.all());
+        assert_eq!(again.all, records.all);
         assert!(again.get("a knn 1").is_some() && again.get("b").is_none());
         let text = std::fs::read_to_string(&path).unwrap();
         std::fs::write(&path, &text[..text.len() - 5]).unwrap();
         let mut cut = Records::open(&path).unwrap();
-        assert_eq!(cut.all().len(), 1);
+        assert_eq!(cut.all.len(), 1);
         cut.push(record("a", "knn", 1, 55.0)).unwrap();
-        assert_eq!(Records::open(&path).unwrap().all().len(), 2);
+        assert_eq!(Records::open(&path).unwrap().all.len(), 2);
         std::fs::write(&path, "notes\n").unwrap();
         assert!(Records::open(&path).unwrap_err().to_string().contains("line 1"));
     }

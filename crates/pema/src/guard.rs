@@ -241,14 +241,19 @@ impl Verdict {
     }
 }
 
+/// A gain in chrF2 on so many held-out pairs, for the user: with its interval where that says something.
+pub fn gained(gain: &Interval, pairs: usize) -> String {
+    let of = if pairs == 1 { "one held-out pair".to_owned() } else { format!("{pairs} held-out pairs") };
+    let range = match pairs < PROOF {
+        true => String::new(),
+        false => format!(", 95 % between {:+.1} and {:+.1}", gain.low, gain.high),
+    };
+    format!("{:+.1} chrF on {of}{range}", gain.value)
+}
+
 impl std::fmt::Display for Verdict {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (g, n) = (&self.gain, self.pairs);
-        let range = match n {
-            1 => format!("{:+.1} chrF on one held-out pair", g.value),
-            n if !self.proves() => format!("{:+.1} chrF on {n} held-out pairs", g.value),
-            _ => format!("{:+.1} chrF on {n} held-out pairs, 95 % between {:+.1} and {:+.1}", g.value, g.low, g.high),
-        };
+        let range = gained(&self.gain, self.pairs);
         let way = match self.chosen.method {
             Method::PemaGu => format!("Gradual Unrolling, lambda_max {}", self.chosen.lambda),
             _ => format!("lambda {}", self.chosen.lambda),

@@ -51,7 +51,7 @@ pub use duet::{Duet, DuetToken, Voice};
 pub use error::{Error, Result};
 pub use evaluate::{Evaluation, Evaluator, MethodScore};
 pub use generate::{Copying, GenerateConfig, Generator, Method, Probabilities, Token, Written};
-pub use guard::{Finding, Mix, Reason, Tried, Verdict, decide};
+pub use guard::{Finding, Mix, Reason, Tried, Verdict, decide, gained};
 pub use knn::{Knn, KnnConfig};
 pub use memory::{ContextMode, Keys, Memory, MemoryMeta};
 pub use memory_log::{KeptRows, MemoryLog};

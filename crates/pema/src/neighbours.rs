@@ -18,6 +18,8 @@ pub struct Neighbours {
     pub config: KnnConfig,
     /// chrF2 that their texts gain over the model alone's, same prompt.
     pub gain: Interval,
+    /// Pairs it was judged on. Temperature and weight were chosen by the loss of the same ones.
+    pub pairs: usize,
 }
 
 /// Temperatures and weights that are tried.
@@ -72,5 +74,5 @@ pub async fn neighbours_instead<S: ByteSource>(
     let texts = evaluator.texts(&way, |_| {}).await?;
     let targets: Vec<&str> = pairs.examples.iter().map(|e| e.target.as_str()).collect();
     let gain = chrf_gain(alone, &texts, &targets)?;
-    Ok((gain.value > 0.0).then_some(Neighbours { config, gain }))
+    Ok((gain.value > 0.0).then_some(Neighbours { config, gain, pairs: targets.len() }))
 }

@@ -62,35 +62,32 @@ fn fetch_tiny(part: &Path, index: &str) -> Result<()> {
     fetch(&Python::with(PIP).unwrap(), "tiny", "tiny-1.whl", part, Some(index))
 }
 
+/// What is asked for, by ranges, of a server that knows them or not, so many times behind what lies there.
+fn asked(name: &str, ranges: bool, begun: &[u8], times: usize) -> Vec<String> {
+    let ((index, asked), part) = (server(ranges), part(name));
+    std::fs::write(&part, begun).unwrap();
+    for _ in 0..times {
+        fetch_tiny(&part, &index).unwrap();
+        assert_eq!(std::fs::read(&part).unwrap(), BODY);
+    }
+    let _ = std::fs::remove_file(&part);
+    asked.try_iter().collect()
+}
+
 #[test]
 fn a_connection_that_ends_is_taken_up_where_it_ended() {
-    let ((index, asked), part) = (server(true), part("cut"));
-    fetch_tiny(&part, &index).unwrap();
-    assert_eq!(std::fs::read(&part).unwrap(), BODY);
-    assert_eq!(asked.try_iter().collect::<Vec<_>>(), ["", "bytes=8-"]);
-    let _ = std::fs::remove_file(&part);
+    assert_eq!(asked("cut", true, b"", 1), ["", "bytes=8-"]);
 }
 
 #[test]
 fn what_another_run_left_is_gone_on_with() {
-    let ((index, asked), part) = (server(true), part("begun"));
-    std::fs::write(&part, &BODY[..5]).unwrap();
-    fetch_tiny(&part, &index).unwrap();
-    assert_eq!(std::fs::read(&part).unwrap(), BODY);
-    // Complete, but its owner was killed before he said so: nothing more is fetched.
-    fetch_tiny(&part, &index).unwrap();
-    assert_eq!(std::fs::read(&part).unwrap(), BODY);
-    assert_eq!(asked.try_iter().collect::<Vec<_>>(), ["bytes=5-", "bytes=16-"]);
-    let _ = std::fs::remove_file(&part);
+    // The second time it is complete, but its owner was killed before he said so: nothing more is fetched.
+    assert_eq!(asked("begun", true, &BODY[..5], 2), ["bytes=5-", "bytes=16-"]);
 }
 
 #[test]
 fn a_server_without_ranges_sends_everything_again() {
-    let ((index, asked), part) = (server(false), part("whole"));
-    fetch_tiny(&part, &index).unwrap();
-    assert_eq!(std::fs::read(&part).unwrap(), BODY);
-    assert_eq!(asked.try_iter().collect::<Vec<_>>(), ["", "bytes=8-"]);
-    let _ = std::fs::remove_file(&part);
+    assert_eq!(asked("whole", false, b"", 1), ["", "bytes=8-"]);
 }
 
 #[test]

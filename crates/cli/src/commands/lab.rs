@@ -62,7 +62,7 @@ pub async fn run(global: &Global, args: &LabArgs) -> Result<()> {
     Ok(())
 }
 
-/// SHA-256 of this program, or nothing where it cannot be read.
+/// SHA-256 of this program; the same for all programs where it cannot be read.
 fn fingerprint() -> String {
     let program = std::env::current_exe().and_then(std::fs::read).unwrap_or_default();
     Sha256::digest(program).iter().map(|byte| format!("{byte:02x}")).collect()

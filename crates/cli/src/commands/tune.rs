@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::Result;
 use pema::dataset::Dataset;
 use pema::metrics::{bleu, chrf};
-use pema::{FolderStore, MemoryStore, Neighbours, TuneConfig, TuneProgress, Tuned, Verdict, files, format};
+use pema::{FolderStore, MemoryStore, Neighbours, TuneConfig, TuneProgress, Tuned, Verdict, files, format, gained};
 use pema_plm::Plm;
 use pema_plm::source::FileSource;
 use serde_json::{Value, json};
@@ -107,12 +107,9 @@ pub fn told(tuned: &Tuned) -> String {
 /// The way that was found where the adapter does not help, and the line that writes so.
 fn nearest(n: &Neighbours, model: &Path, out: &Path) -> String {
     format!(
-        "What did better is to let the most similar places of your pairs vote (kNN, {:+.1} chrF on the same pairs, 95 % \
-         between {:+.1} and {:+.1}):\n  pema generate --model {} --method knn --memory {} --lambda-max {} --knn-temperature {} \
+        "What did better is to let the most similar places of your pairs vote (kNN, {}):\n  pema generate --model {} --method knn --memory {} --lambda-max {} --knn-temperature {} \
          --prompt \"...\"",
-        n.gain.value,
-        n.gain.low,
-        n.gain.high,
+        gained(&n.gain, n.pairs),
         model.display(),
         out.join("memory").display(),
         n.config.lambda,

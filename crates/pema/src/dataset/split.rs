@@ -18,7 +18,7 @@ impl Dataset {
     /// [`split`](Dataset::split) with as many held-out examples as a choice and a check need.
     ///
     /// # Errors
-    /// None of today's.
+    /// Those of [`split`](Dataset::split), whose share is always a valid one here.
     pub fn hold_out(&self, seed: u64) -> Result<(Self, Self)> {
         let all = self.examples.len().max(1) as f64;
         self.split(((HELD_OUT * all).clamp(FEWEST, MOST) / all).min(LARGEST_SHARE), seed)

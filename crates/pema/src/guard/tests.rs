@@ -35,6 +35,8 @@ fn a_handful_of_pairs_proves_nothing_however_clear_it_looks() {
     assert!(verdict.gain.above(0.0) && verdict.finding() == Finding::SeemsToHelp && verdict.reason.is_none());
     let said = verdict.to_string();
     assert!(said.contains("cannot prove it") && said.contains("on 4 held-out pairs)"), "{said}");
+    assert!(gained(&verdict.gain, 1).ends_with("on one held-out pair"));
+    assert!(gained(&verdict.gain, 8).contains("on 8 held-out pairs, 95 % between"));
 }
 
 #[test]

@@ -107,7 +107,7 @@ impl TrainConfig {
         }
     }
 
-    /// What the whole job trains with: twice the width of [`TrainConfig::recommended`] and steps for few rows too.
+    /// What the whole job trains with: twice the width of [`TrainConfig::recommended`], and 50 steps however few the rows.
     /// The texts that it writes, where words of the input are favoured and several versions are kept, gain from
     /// both; one token at a time and without the favour they do not, so training by itself keeps to the narrower.
     pub fn tuning() -> TrainConfig {
