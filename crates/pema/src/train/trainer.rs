@@ -8,7 +8,8 @@ use pema_plm::LmHead;
 
 use super::config::{Stage1, TrainConfig};
 use super::held_out::{HeldOutScore, choose_lambda};
-use super::network::{Losses, Network, Objective, Parameters, Rate};
+use super::network::{Network, Objective, Parameters, Rate};
+use super::report::{StepReport, Summary};
 use super::start::{HeldOut, initial, parted, pick};
 use super::state::{Best, TrainState, fingerprint};
 use crate::adapter::transpose;
@@ -37,38 +38,9 @@ pub struct Trainer<'a> {
     stale: usize,
 }
 
-/// One step, as the user sees it.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct StepReport {
-    /// 1 or 2.
-    pub stage: u32,
-    /// Step within all stages, from 1.
-    pub step: usize,
-    /// Most steps there will be.
-    pub of: usize,
-    /// Losses of the batch.
-    pub losses: Losses,
-    /// What the held-out rows say, when they were asked.
-    pub held_out: Option<HeldOutScore>,
-}
-
-/// How training went.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Summary {
-    /// Steps done.
-    pub steps: usize,
-    /// The step whose parameters were kept.
-    pub best_step: usize,
-    /// What the held-out rows say of them; `None` without held-out rows.
-    pub held_out: Option<HeldOutScore>,
-    /// Rows trained on.
-    pub rows: usize,
-    /// Most bytes that were on the device at once.
-    pub peak_bytes: u64,
-}
-
 /// Held-out rows looked at during training; the last look takes all of them.
 const LOOK_ROWS: usize = 2048;
+
 impl<'a> Trainer<'a> {
     /// Prepares training on `memory`, judged on `valid`, or else on a tenth of the memory's examples.
     /// Stage 1 in closed form happens here.
