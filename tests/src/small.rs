@@ -71,6 +71,7 @@ pub fn adapter(identity: &Identity, form: Form, rank: usize, bound: f32, seed: u
         seed,
         copying: None,
         beams: 1,
+        no_repeat: 0,
         software: "tests 1.0".into(),
     };
     Adapter { rank, form, a, b_pd: rng.floats(d * rank, bound), b_rct: rng.floats(d * rank, 1.0), meta }

@@ -27,6 +27,7 @@ pub fn config(method: Method) -> GenerateConfig {
         copying: Copying::default(),
         votes: None,
         beams: None,
+        no_repeat: None,
         explain: false,
     }
 }

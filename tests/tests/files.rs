@@ -88,7 +88,7 @@ fn an_adapter_survives_its_file_with_all_that_travels_with_it() {
         let mut adapter = small::adapter(&identity(), form, 3, 2.0, u64::MAX);
         (adapter.meta.lambda_max, adapter.meta.kappa) = (0.1 + 0.2, f32::MIN_POSITIVE);
         adapter.meta.copying = (form == Form::Paper).then(|| copying(1.25));
-        adapter.meta.beams = if form == Form::Paper { 4 } else { 1 };
+        (adapter.meta.beams, adapter.meta.no_repeat) = if form == Form::Paper { (4, 5) } else { (1, 0) };
         let bytes = adapter_to_bytes(&adapter).unwrap();
         assert_eq!(adapter_from_bytes("a", &bytes).unwrap(), adapter);
     }

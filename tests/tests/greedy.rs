@@ -29,6 +29,7 @@ fn the_default_model_writes_what_was_recorded() {
         copying: Copying::default(),
         votes: None,
         beams: None,
+        no_repeat: None,
         explain: false,
     };
     let generator = Generator::new(&plm, None, None).unwrap();

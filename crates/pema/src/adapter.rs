@@ -49,6 +49,8 @@ pub struct AdapterMeta {
     pub copying: Option<CopyBias>,
     /// Versions of a text that are kept while it is written, chosen likewise; 1 takes the best token each time.
     pub beams: usize,
+    /// Tokens of a run that is not said twice, read off the training targets; 0 for no such rule.
+    pub no_repeat: usize,
     /// Seed of initialisation, batches and dropout.
     pub seed: u64,
     /// Name and version of the program.

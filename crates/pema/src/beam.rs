@@ -66,15 +66,14 @@ impl Searches {
         config: &GenerateConfig,
         beams: usize,
     ) -> Result<Searches> {
-        let copying = generator.copying(config)?;
+        let steering = generator.steering(config)?;
         let mut all = Vec::new();
         for (i, prompt) in prompts.iter().enumerate() {
             let text = generator.begin(prompt, config, 0, generator.room(prompt, config))?;
             let first = i * beams;
             let version = Version { text, sequence: first, score: 0.0 };
             let (live, done) = if version.text.finished() { (vec![], vec![version]) } else { (vec![version], vec![]) };
-            let reader = copying.map(|(bias, _)| Reader::new(&prompt.input, bias));
-            all.push(Search { beams, first, live, done, reader });
+            all.push(Search { beams, first, live, done, reader: steering.reader(&prompt.input) });
         }
         let ids: Vec<&[u32]> = prompts.iter().map(|p| p.prompt.as_slice()).collect();
         let rooms: Vec<usize> = prompts.iter().map(|p| generator.room(p, config)).collect();
@@ -143,13 +142,13 @@ impl<S: ByteSource> Generator<'_, S> {
         config: &GenerateConfig,
         k: usize,
     ) -> Result<Vec<Vec<(u32, f32)>>> {
-        let copying = self.copying(config)?;
+        let steering = self.steering(config)?;
         let (mut lambdas, mut bonuses) = (Vec::new(), Vec::new());
         for search in searches {
             for version in &search.live {
                 lambdas.push(version.text.lambda());
-                if let (Some((bias, lexicon)), Some(reader)) = (copying, &search.reader) {
-                    bonuses.push(bias.bonus(reader, lexicon, version.text.said()));
+                if steering.acts() {
+                    bonuses.push(steering.bonus(search.reader.as_ref(), version.text.said(), &version.text.ids()));
                 }
             }
         }
@@ -177,9 +176,10 @@ impl<S: ByteSource> Generator<'_, S> {
         let Some((_, before)) = ids.split_last() else { return Ok(()) };
         let mut decoder = self.plm().file.tokenizer.decoder();
         let (mut said, mut bonuses) = (String::new(), Vec::new());
-        for id in &ids {
-            if let (Some((bias, lexicon)), Some(reader)) = (self.copying(config)?, reader) {
-                bonuses.push(bias.bonus(reader, lexicon, &said));
+        let steering = self.steering(config)?;
+        for (i, id) in ids.iter().enumerate() {
+            if steering.acts() {
+                bonuses.push(steering.bonus(reader, &said, &ids[..i]));
             }
             said += &decoder.push(*id).unwrap_or_default();
         }

@@ -154,6 +154,7 @@ impl GenerateConfig {
             copying: Copying::default(),
             votes: None,
             beams: None,
+            no_repeat: None,
             explain: false,
         }
     }

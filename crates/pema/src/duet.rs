@@ -7,12 +7,13 @@ use pema_plm::Plm;
 use pema_plm::source::ByteSource;
 use pema_plm::tokenizer::Decoder;
 
-use crate::copying::{CopyBias, Lexicon, Reader};
+use crate::copying::Reader;
 use crate::decode::Batch;
 use crate::generate::{Generator, Probabilities};
 use crate::prompt::Encoded;
 use crate::sampling::StopStrings;
 use crate::schedule::{Schedule, Unrolling};
+use crate::steering::Steering;
 use crate::{Error, Result};
 
 /// One of the two texts.
@@ -52,8 +53,8 @@ pub struct Duet<'a, S> {
     voices: Vec<VoiceState>,
     feed: Vec<(usize, u32)>,
     room: usize,
-    /// The adapter's way to favour words of the input, and the input's.
-    copying: Option<(&'a CopyBias, &'a Lexicon, Reader)>,
+    /// What steers the adapted text, and the input it follows.
+    steering: (Steering<'a>, Option<Reader>),
 }
 
 #[derive(Debug)]
@@ -64,7 +65,7 @@ struct VoiceState {
     text: String,
     /// The whole text, what stop strings hold back included.
     said: String,
-    tokens: usize,
+    ids: Vec<u32>,
     ended: bool,
 }
 
@@ -96,22 +97,20 @@ impl<'a, S: ByteSource> Duet<'a, S> {
             stop: StopStrings::new(stop.iter().cloned()),
             text: String::new(),
             said: String::new(),
-            tokens: 0,
+            ids: Vec::new(),
             ended: false,
         });
         let voices: Vec<VoiceState> = voices.collect();
         let batch = Batch::new(plm, &prompt.prompt[..prefix], (room + 1) * voices.len())?;
-        let copying = match generator.adapter().and_then(|a| a.meta.copying.as_ref()) {
-            Some(bias) => Some((bias, generator.lexicon()?, Reader::new(&prompt.input, bias))),
-            None => None,
-        };
-        Ok(Duet { generator, batch, prompt, voices, feed: Vec::new(), room, copying })
+        let steering = generator.own_steering()?;
+        let steering = (steering, steering.reader(&prompt.input));
+        Ok(Duet { generator, batch, prompt, voices, feed: Vec::new(), room, steering })
     }
 
     /// The next token of every text that goes on, under the given mix; `None` when both have ended.
     pub async fn step(&mut self, schedule: Schedule, lambda_max: f32) -> Result<Option<Vec<DuetToken>>> {
         let plm = self.generator.plm();
-        let first = self.voices.iter().all(|v| v.tokens == 0);
+        let first = self.voices.iter().all(|v| v.ids.is_empty());
         if self.room == 0 || (!first && self.feed.is_empty()) {
             return Ok(None);
         }
@@ -137,18 +136,17 @@ impl<'a, S: ByteSource> Duet<'a, S> {
                 let at = active[tokens.len()];
                 let voice = &mut self.voices[at];
                 let of = row * vocab..(row + 1) * vocab;
-                let lambda = if voice.voice == Voice::Base { 0.0 } else { unrolling.lambda(voice.tokens) };
-                let bonus = match &self.copying {
-                    Some((bias, lexicon, reader)) if voice.voice == Voice::Adapted => {
-                        bias.bonus(reader, lexicon, &voice.said)
-                    }
-                    _ => Vec::new(),
+                let lambda = if voice.voice == Voice::Base { 0.0 } else { unrolling.lambda(voice.ids.len()) };
+                let (steering, reader) = &self.steering;
+                let bonus = match voice.voice {
+                    Voice::Adapted => steering.bonus(reader.as_ref(), &voice.said, &voice.ids),
+                    Voice::Base => Vec::new(),
                 };
                 let mut token = choose(&lm[of.clone()], pema.as_ref().map(|p| &p[of]), lambda, &bonus);
                 token.voice = voice.voice;
                 token.context = states[row * d..(row + 1) * d].to_vec();
                 token.piece = voice.push(plm, token.id);
-                if !voice.ended && voice.tokens < self.room {
+                if !voice.ended && voice.ids.len() < self.room {
                     self.feed.push((at, token.id));
                 }
                 tokens.push(token);
@@ -160,7 +158,7 @@ impl<'a, S: ByteSource> Duet<'a, S> {
     /// The text of a voice so far, without surrounding blanks, its tokens, and whether it ended by itself.
     pub fn text(&self, voice: Voice) -> Option<(String, usize, bool)> {
         let v = self.voices.iter().find(|v| v.voice == voice)?;
-        Some((v.text.trim().to_owned(), v.tokens, v.ended))
+        Some((v.text.trim().to_owned(), v.ids.len(), v.ended))
     }
 }
 
@@ -177,7 +175,7 @@ impl VoiceState {
             piece += &self.stop.finish();
         }
         self.text += &piece;
-        self.tokens += 1;
+        self.ids.push(id);
         piece
     }
 }

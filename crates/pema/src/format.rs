@@ -115,6 +115,7 @@ pub fn adapter_to_bytes(adapter: &Adapter) -> Result<Vec<u8>> {
         set("copying", serde_json::to_string(copying).map_err(|e| unwritable(&e))?);
     }
     set("beams", m.beams.to_string());
+    set("no_repeat", m.no_repeat.to_string());
     set("seed", m.seed.to_string());
     set("software", m.software.clone());
     serialize(tensors, metadata)
@@ -157,6 +158,10 @@ pub fn adapter_from_bytes(path: &str, bytes: &[u8]) -> Result<Adapter> {
     if !(1..=MOST_BEAMS).contains(&beams) {
         return Err(file.bad(format!("`beams` is {beams}, not 1 to {MOST_BEAMS}")));
     }
+    let no_repeat = match file.text("no_repeat") {
+        Ok(_) => file.number("no_repeat")?,
+        Err(_) => 0,
+    };
     let share = |key: &str, value: f32| match (0.0..=1.0).contains(&value) {
         true => Ok(value),
         false => Err(file.bad(format!("`{key}` is {value}, not 0 to 1"))),
@@ -182,6 +187,7 @@ pub fn adapter_from_bytes(path: &str, bytes: &[u8]) -> Result<Adapter> {
             prompt: PromptSetup::from_json(&file.text("template")?)?,
             copying,
             beams,
+            no_repeat,
             seed: file.number("seed")?,
             software: file.text("software").unwrap_or_default(),
             identity,

@@ -87,6 +87,9 @@ pub struct GenerateConfig {
     /// Versions of a text that are kept while it is written, of which the most probable is the result; 1
     /// takes the best token each time, as sampling and the memory's votes always do. The adapter's own number when `None`, 1 without an adapter.
     pub beams: Option<usize>,
+    /// Methods with an adapter never say a run of so many tokens twice; 0 for no such rule, the adapter's own when
+    /// `None`. The memory's votes are not bound by it.
+    pub no_repeat: Option<usize>,
     /// Fill in the probabilities of [`Token`].
     pub explain: bool,
 }

@@ -30,8 +30,10 @@ mod mixer;
 mod neighbours;
 pub mod numpy;
 mod prompt;
+mod repeats;
 pub mod sampling;
 pub mod schedule;
+mod steering;
 #[cfg(not(target_family = "wasm"))]
 mod store;
 pub mod template;
@@ -57,6 +59,7 @@ pub use memory::{ContextMode, Keys, Memory, MemoryMeta};
 pub use memory_log::{KeptRows, MemoryLog};
 pub use neighbours::{Neighbours, choose_neighbours, neighbours_instead};
 pub use prompt::{Encoded, PromptSetup, Prompter, shared_prefix};
+pub use repeats::no_repeat;
 #[cfg(not(target_family = "wasm"))]
 pub use store::{FolderStore, MemoryStore, load_memory};
 pub use train::{StepReport, Summary, TrainConfig, TrainState, Trainer};

@@ -54,6 +54,11 @@ impl Text {
         &self.said
     }
 
+    /// The tokens so far.
+    pub(crate) fn ids(&self) -> Vec<u32> {
+        self.written.tokens.iter().map(|t| t.id).collect()
+    }
+
     /// Weight of the adapter at the next token.
     pub(crate) fn lambda(&self) -> f32 {
         self.unrolling.lambda(self.written.tokens.len())

@@ -13,8 +13,9 @@ use crate::guard::{Mix, Tried, Verdict};
 use crate::memory::{ContextMode, Memory};
 use crate::neighbours::{Neighbours, neighbours_instead};
 use crate::prompt::PromptSetup;
+use crate::repeats::no_repeat;
 use crate::template::{Demo, Template};
-use crate::train::{StepReport, Summary, TrainConfig, Trainer};
+use crate::train::{Recipe, StepReport, Summary, TrainConfig, Trainer};
 use crate::{Adapter, Error, Result};
 
 /// What to tune, and what is not left to the program.
@@ -142,6 +143,9 @@ pub async fn tune<S: ByteSource>(
         on(TuneProgress::Train(&step));
     }
     let (mut adapter, summary) = trainer.finish(&config.software).await?;
+    if config.train.recipe != Recipe::Paper {
+        adapter.meta.no_repeat = no_repeat(&plm.file.tokenizer, &train.examples)?;
+    }
     let (mut tried, mut verdict, mut instead) = (Vec::new(), None, None);
     if config.checked > 0 {
         let mut checked = held_out.clone();

@@ -5,7 +5,6 @@ use pema_plm::source::ByteSource;
 
 use crate::Result;
 use crate::beam::Searches;
-use crate::copying::Reader;
 use crate::decode::Batch;
 use crate::generate::{GenerateConfig, Generator, Written};
 use crate::mixer::Mixing;
@@ -69,7 +68,7 @@ impl<'a, S: ByteSource> Writing<'a, S> {
     ) -> Result<Writing<'a, S>> {
         config.sampling.check()?;
         generator.mixer().check(config.method, config.votes)?;
-        generator.copying(config)?;
+        generator.steering(config)?;
         let limit = generator.plm().file.config.context;
         if let Some(p) = prompts.iter().find(|p| p.prompt.len() >= limit) {
             return Err(pema_plm::Error::TooLong { tokens: p.prompt.len() + 1, context: limit }.into());
@@ -162,11 +161,11 @@ impl Singles {
         config: &GenerateConfig,
         first: usize,
     ) -> Result<Singles> {
-        let copying = generator.copying(config)?;
+        let steering = generator.steering(config)?;
         let mut texts = Vec::new();
         for (i, prompt) in prompts.iter().enumerate() {
             let mut text = generator.begin(prompt, config, (first + i) as u64, generator.room(prompt, config))?;
-            text.reader = copying.map(|(bias, _)| Reader::new(&prompt.input, bias));
+            text.reader = steering.reader(&prompt.input);
             texts.push(text);
         }
         let ids: Vec<&[u32]> = prompts.iter().map(|p| p.prompt.as_slice()).collect();
@@ -185,7 +184,7 @@ impl Singles {
         config: &GenerateConfig,
         mut on_text: impl FnMut(usize, &str),
     ) -> Result<bool> {
-        let copying = generator.copying(config)?;
+        let steering = generator.steering(config)?;
         let (active, texts) = (std::mem::take(&mut self.active), &mut self.texts);
         if active.is_empty() {
             return Ok(false);
@@ -197,8 +196,8 @@ impl Singles {
             let (mut samplers, mut bonuses) = (Vec::with_capacity(n), Vec::new());
             for i in &active[next.len()..next.len() + n] {
                 samplers.push(texts[*i].sampler.clone());
-                if let (Some((bias, lexicon)), Some(reader)) = (copying, &texts[*i].reader) {
-                    bonuses.push(bias.bonus(reader, lexicon, texts[*i].said()));
+                if steering.acts() {
+                    bonuses.push(steering.bonus(texts[*i].reader.as_ref(), texts[*i].said(), &texts[*i].ids()));
                 }
             }
             let votes = config.votes.unwrap_or(0.0);

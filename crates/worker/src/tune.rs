@@ -187,8 +187,11 @@ pub(crate) async fn run(e: &mut Engine, id: RequestId, settings: &TrainSettings,
             (parts, None)
         }
     };
-    let (adapter, info) =
+    let (mut adapter, info) =
         train::train(e, id, &memory, judge(&held_out), &config, &mut checkpoint, cut_off, begun).await?;
+    if !settings.paper_recipe {
+        adapter.meta.no_repeat = pema::no_repeat(&e.plm()?.file.tokenizer, &r.data[0].examples)?;
+    }
     // Kept before it is checked: whoever closes the page meanwhile loses nothing of it.
     e.kept_mut()?.set_adapter(format::adapter_to_bytes(&adapter)?, info)?;
     checkpoint.forget()?;

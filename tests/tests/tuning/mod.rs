@@ -1,5 +1,6 @@
 //! `pema tune` and `pema lab`: what they write, and that what was chosen is what is used.
 
+use safetensors::SafeTensors;
 use serde_json::{Value, json};
 
 use crate::program::{Place, QUICK};
@@ -27,6 +28,10 @@ fn tuning_keeps_everything_and_the_chosen_way_is_the_one_that_writes() {
     let chosen = if report["verdict"]["reason"].is_null() { &best["method"] } else { &json!("base") };
     assert!(!(clearly_worse && chosen != "base") && (chrf(best) <= chrf(&tried[0]) || chosen != "base"), "{report}");
     assert_eq!(&report["method"], chosen, "{report}");
+
+    // What pairs do not say twice is not said twice; 0 would mean that there is no such rule.
+    let (_, header) = SafeTensors::read_metadata(&place.read("t/adapter.safetensors")).unwrap();
+    assert_eq!(header.metadata().as_ref().unwrap()["no_repeat"], "4");
 
     let write = "generate --model tiny.gguf --adapter t/adapter.safetensors --max-tokens 8 --explain";
     let prompt = ["--prompt", "hey, Anna wants apples"];

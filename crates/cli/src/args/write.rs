@@ -43,6 +43,9 @@ pub struct WithArgs {
     /// result: 1 takes the best token each time. The adapter's own number when not given
     #[arg(long)]
     pub beams: Option<usize>,
+    /// With an adapter, never say a run of N tokens twice; 0 allows it. The adapter's own rule when not given
+    #[arg(long, value_name = "N")]
+    pub no_repeat: Option<usize>,
 }
 
 #[derive(Debug, Args)]

@@ -37,6 +37,7 @@ pub async fn run(global: &Global, args: &EvalArgs) -> Result<()> {
             lambda_max: args.with.lambda_max,
             schedule: args.with.schedule,
             beams: args.with.beams.filter(|_| *method != Method::Knn),
+            no_repeat: args.with.no_repeat,
             ..GenerateConfig::greedy(*method, prompt, max_tokens)
         };
         evaluations.push(measure(global, &mut evaluator, &config).await?);

@@ -45,6 +45,7 @@ pub async fn run(global: &Global, args: &GenerateArgs) -> Result<()> {
         copying: Copying::default(),
         votes: None,
         beams: args.with.beams,
+        no_repeat: args.with.no_repeat,
         explain: args.explain,
     };
     let inputs = match (&args.prompt, &args.data) {

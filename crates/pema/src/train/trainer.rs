@@ -210,6 +210,7 @@ impl<'a> Trainer<'a> {
             schedule,
             copying: None,
             beams: 1,
+            no_repeat: 0,
             seed: self.config.seed,
             software: software.to_owned(),
         };
