@@ -5,8 +5,8 @@
 
 use pema::dataset::Dataset;
 use pema::{
-    Adapter, BEAMS, Checker, ContextMode, Copying, Form, Generator, Held, Memory, Method, Mix, Prompter, Tried, Ways,
-    Writing, enough_tokens, fit_copying, neighbours_instead,
+    Adapter, BEAMS, Checker, ContextMode, Copying, Form, Generator, Held, Memory, Method, Mix, PromptSetup, Prompter,
+    Similar, Tried, Ways, Writing, enough_tokens, fit_copying, neighbours_instead,
 };
 use pema_plm::source::FileSource;
 use pema_tests::block_on;
@@ -30,7 +30,7 @@ impl Task {
 
     fn held(&self, ways: Ways, copying: bool) -> Held<'_> {
         let all = &self.data.examples[..];
-        Held { training: all, all, memory: &self.memory, written: &all[..PAIRS], ways, copying }
+        Held { training: all, all, memory: &self.memory, written: &all[..PAIRS], ways, copying, similar: true }
     }
 }
 
@@ -70,6 +70,56 @@ fn every_way_is_tried_in_its_turn_and_writes_as_it_does_alone() {
             let texts: Vec<String> = write(&generator, &encoded, &alone).into_iter().map(|w| w.text).collect();
             assert_eq!(way.texts, texts, "{:?}", way.mix);
         }
+    }
+}
+
+#[test]
+fn pairs_like_the_input_are_shown_in_their_turn_and_write_as_they_do_alone() {
+    let few = |n: usize| small::dataset(n).examples;
+    for plm in models() {
+        let task = Task::of(&plm);
+        let generator = Generator::new(&plm, Some(&task.adapter), None).unwrap();
+        let training = few(30);
+        let held = Held { training: &training, ..task.held(Ways::All, true) };
+        let mut checker = Checker::new(&generator, held).unwrap();
+        let mut last = None;
+        while let Some(p) = block_on(checker.step()).unwrap() {
+            last = Some(p);
+        }
+        let verdict = checker.decide(100).unwrap();
+        let tried = checker.finish();
+        let last = last.unwrap();
+        assert_eq!((last.done, last.of, last.share), (tried.len() * PAIRS, tried.len() * PAIRS, 1.0));
+        let (before, ends) = tried.split_at(tried.len() - 4);
+        assert!(before.iter().all(|t| t.mix.similar == 0 && t.mix.beams == 1));
+        assert_eq!((ends[0].mix, ends[1].mix.similar), (Mix { similar: 4, ..Mix::BASE }, 4));
+        assert!(ends[1].mix.method.adapted() && ends[3].mix.method.adapted() && !ends[2].mix.method.adapted());
+        assert!(ends[2..].iter().all(|t| t.mix.beams == BEAMS));
+        let similar = Similar::among(&training, &task.adapter.meta.prompt.demos, 4);
+        let setup = PromptSetup { similar: Some(similar), ..task.adapter.meta.prompt.clone() };
+        let prompter = Prompter::new(&plm.file, &setup).unwrap();
+        let written = &task.data.examples[..PAIRS];
+        let encoded: Vec<_> = written.iter().map(|e| prompter.prompt(&e.input).unwrap()).collect();
+        for way in tried.iter().filter(|t| t.mix.similar > 0) {
+            let mut alone = way.mix.config(&setup, enough_tokens(&plm, written).unwrap());
+            if let Some(bias) = &way.bias {
+                alone.copying = Copying::With(bias.clone());
+            }
+            let texts: Vec<String> = write(&generator, &encoded, &alone).into_iter().map(|w| w.text).collect();
+            assert_eq!((&way.texts, way.similar.as_ref()), (&texts, setup.similar.as_ref()), "{:?}", way.mix);
+        }
+        // What is chosen travels with the adapter, the pairs included.
+        let mut told = task.adapter.clone();
+        verdict.apply(&mut told);
+        assert_eq!(told.meta.prompt.similar.as_ref().map_or(0, |s| s.count), verdict.chosen.similar);
+        let plain = |held: Held<'_>| {
+            let mut checker = Checker::new(&generator, held).unwrap();
+            while block_on(checker.step()).unwrap().is_some() {}
+            checker.finish().iter().all(|t| t.mix.similar == 0)
+        };
+        // Not wanted, too few to choose from, or no time.
+        assert!(plain(Held { similar: false, ..held }));
+        assert!(plain(Held { training: &training[..15], ..held }) && plain(Held { ways: Ways::Own, ..held }));
     }
 }
 

@@ -20,7 +20,11 @@ pub(crate) fn doing(p: &CheckProgress) -> String {
 
 fn writer(way: &Way) -> String {
     let who = if way.adapted { format!("with the adapter, {}", settings(way)) } else { "the model alone".to_owned() };
-    if !way.adapted && way.versions > 1 { format!("{who}, the best of {} versions", way.versions) } else { who }
+    if way.adapted {
+        return who;
+    }
+    let versions = if way.versions > 1 { format!(", the best of {} versions", way.versions) } else { String::new() };
+    format!("{who}{}{versions}", behind(way))
 }
 
 /// How an adapter writes, in a sentence.
@@ -28,7 +32,15 @@ pub(crate) fn used(way: &Way) -> String {
     if way.adapted {
         format!("It writes with {}.", settings(way))
     } else {
-        "The model writes alone until you move the weight in the next step.".to_owned()
+        format!("The model writes alone{} until you move the weight in the next step.", behind(way))
+    }
+}
+
+/// What is shown for each input.
+fn behind(way: &Way) -> String {
+    match way.similar {
+        0 => String::new(),
+        n => format!(", behind the {n} of your examples most like the input"),
     }
 }
 
@@ -39,7 +51,7 @@ fn settings(way: &Way) -> String {
     };
     let copying = if way.copying { ", words of your input favoured" } else { "" };
     let versions = if way.versions > 1 { format!(", the best of {} versions", way.versions) } else { String::new() };
-    format!("weight {:.2}, {along}{copying}{versions}", way.weight)
+    format!("weight {:.2}, {along}{copying}{}{versions}", way.weight, behind(way))
 }
 
 /// What the check found, in a few words, and on what grounds.
@@ -82,7 +94,8 @@ mod tests {
     use super::*;
     use pema_protocol::Verdict;
 
-    const WAY: Way = Way { adapted: true, schedule: Schedule::Constant, weight: 0.8, copying: true, versions: 4 };
+    const WAY: Way =
+        Way { adapted: true, schedule: Schedule::Constant, weight: 0.8, copying: true, versions: 4, similar: 0 };
 
     #[test]
     fn every_finding_is_said_plainly_with_its_grounds() {
@@ -117,6 +130,10 @@ mod tests {
             "It writes with weight 0.80, the same along the answer, words of your input favoured, the best of 4 versions."
         );
         assert!(used(&Way { adapted: false, ..WAY }).contains("alone until you move the weight"));
+        let shown = ", behind the 4 of your examples most like the input";
+        for way in [Way { similar: 4, ..WAY }, Way { similar: 4, adapted: false, ..WAY }] {
+            assert!(used(&way).contains(shown) && writer(&way).contains(shown), "{}", used(&way));
+        }
         let doing = |way| doing(&CheckProgress { way, done: 3, of: 60, seconds_left: 41.0 });
         assert!(doing(None).contains("losses") && doing(None).ends_with("at most 41 s left"));
         assert!(

@@ -14,7 +14,8 @@ use crate::demonstrations::enough_tokens;
 use crate::generate::{Copying, Generator};
 use crate::guard::{Mix, Tried, Verdict, decide};
 use crate::memory::Memory;
-use crate::prompt::{Encoded, Prompter};
+use crate::prompt::{Encoded, PromptSetup, Prompter};
+use crate::similar::Similar;
 use crate::writing::Writing;
 use crate::{Error, Result};
 
@@ -33,6 +34,8 @@ pub struct Held<'a> {
     pub ways: Ways,
     /// Whether ways that favour words of the input are among them.
     pub copying: bool,
+    /// Whether [`Ways::All`] has ways that show training pairs like the input.
+    pub similar: bool,
 }
 
 /// Which ways with the adapter are tried.
@@ -63,7 +66,9 @@ pub struct Checker<'a, S> {
     generator: &'a Generator<'a, S>,
     held: Held<'a>,
     inputs: Vec<String>,
-    prompts: Vec<Encoded>,
+    /// Of the pairs that are written, plain and behind pairs like them, which are only there when this is to be tried.
+    prompts: [Vec<Encoded>; 2],
+    similar: Option<Similar>,
     max_tokens: usize,
     bias: CopyBias,
     rows: Vec<CopyRow>,
@@ -75,14 +80,18 @@ pub struct Checker<'a, S> {
     /// The way that is being tried, still without its texts, and texts of it that are done.
     now: Option<(Tried, Writing<'a, S>, usize)>,
     tried: Vec<Tried>,
-    /// What the last way leaves for the next.
+    /// What the last way leaves for the next with the same prompts.
     batch: Option<Batch<'a, S>>,
 }
 
 /// Ways that are tried once more without copying.
 const FINALISTS: usize = 2;
 /// Rounds of a check; see [`Checker::coming`].
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 4;
+/// Pairs like the input that are shown: twelve in place of what is always shown are no better than four behind it.
+const SIMILAR: usize = 4;
+/// Pairs to choose them from below which it is not tried.
+const ENOUGH_PAIRS: usize = 4 * SIMILAR;
 
 impl<'a, S: ByteSource> Checker<'a, S> {
     /// A check of the generator's adapter.
@@ -95,13 +104,26 @@ impl<'a, S: ByteSource> Checker<'a, S> {
         };
         let plm = generator.plm();
         let prompter = Prompter::new(&plm.file, &adapter.meta.prompt)?;
-        let prompts = held.written.iter().map(|e| prompter.prompt(&e.input)).collect::<Result<_>>()?;
-        let own = Mix { copying: false, beams: 1, ..Mix::of(adapter) };
+        let encode = |prompter: &Prompter<'_, S>| -> Result<Vec<Encoded>> {
+            held.written.iter().map(|e| prompter.prompt(&e.input)).collect()
+        };
+        let plain = encode(&prompter)?;
+        let similar = Some(Similar::among(held.training, &adapter.meta.prompt.demos, SIMILAR))
+            .filter(|s| held.ways == Ways::All && held.similar && s.pool.len() >= ENOUGH_PAIRS);
+        let behind = match &similar {
+            Some(similar) => {
+                let setup = PromptSetup { similar: Some(similar.clone()), ..adapter.meta.prompt.clone() };
+                encode(&Prompter::new(&plm.file, &setup)?)?
+            }
+            None => Vec::new(),
+        };
+        let own = Mix { copying: false, beams: 1, similar: 0, ..Mix::of(adapter) };
         Ok(Checker {
             generator,
             held,
             inputs: held.all.iter().map(|e| e.input.clone()).collect(),
-            prompts,
+            prompts: [plain, behind],
+            similar,
             max_tokens: enough_tokens(plm, held.written)?,
             bias: CopyBias::unfitted(held.training),
             rows: Vec::new(),
@@ -146,20 +168,25 @@ impl<'a, S: ByteSource> Checker<'a, S> {
     }
 
     /// The way that is tried next, when none is being tried. First come the model alone and the ways of the
-    /// first round, with words of the input favoured; then the best of these without; then once more the
-    /// model alone and the best of all, keeping several versions of every text.
+    /// first round, with words of the input favoured; then the best of these without; then the model alone and the
+    /// best of all behind pairs like the input; then once more the best of either, keeping several versions of every text.
     pub fn coming(&mut self) -> Result<Option<Mix>> {
         if self.now.is_some() {
             return Ok(None);
         }
         while self.coming.is_empty() && self.round < ROUNDS {
-            let best = self.ranked()?;
+            let best = self.ranked(|mix| mix.method.adapted())?;
             let copying = self.held.copying;
             self.coming = match self.round {
                 0 => once(Mix::BASE).chain(self.ways.iter().map(|mix| Mix { copying, ..*mix })).collect(),
                 1 if !copying => VecDeque::new(),
                 1 => best.iter().take(FINALISTS).map(|mix| Mix { copying: false, ..*mix }).collect(),
-                _ => once(Mix::BASE).chain(best.first().copied()).map(|mix| Mix { beams: BEAMS, ..mix }).collect(),
+                2 if self.similar.is_none() => VecDeque::new(),
+                2 => once(Mix::BASE).chain(best.first().copied()).map(|mix| Mix { similar: SIMILAR, ..mix }).collect(),
+                _ => {
+                    let alone = self.ranked(|mix| !mix.method.adapted())?;
+                    alone.into_iter().take(1).chain(best.first().copied()).map(|m| Mix { beams: BEAMS, ..m }).collect()
+                }
             };
             self.round += 1;
         }
@@ -216,21 +243,26 @@ impl<'a, S: ByteSource> Checker<'a, S> {
         });
         let losses = self.rows.iter().enumerate().map(|(i, row)| row.nll(bias.as_ref(), weight(i)));
         let nll = losses.sum::<f64>() / self.rows.len().max(1) as f64;
+        let (prompts, similar) = match mix.similar {
+            0 => (&self.prompts[0], None),
+            _ => (&self.prompts[1], self.similar.clone()),
+        };
+        let batch = self.batch.take().filter(|_| self.tried.last().is_some_and(|last| last.mix.similar == mix.similar));
         let prompt = self.generator.adapter().map(|a| &a.meta.prompt);
         let Some(mut config) = prompt.map(|prompt| mix.config(prompt, self.max_tokens)) else { return Ok(()) };
         if let Some(bias) = &bias {
             config.copying = Copying::With(bias.clone());
         }
-        let writing = Writing::behind(self.generator, &self.prompts, &config, self.batch.take())?;
-        self.now = Some((Tried { mix, texts: Vec::new(), nll, bias }, writing, 0));
+        let writing = Writing::behind(self.generator, prompts, &config, batch)?;
+        self.now = Some((Tried { mix, texts: Vec::new(), nll, bias, similar }, writing, 0));
         Ok(())
     }
 
-    /// The ways with the adapter, best first.
-    fn ranked(&self) -> Result<Vec<Mix>> {
+    /// Some of the ways that were tried, best first.
+    fn ranked(&self, which: impl Fn(&Mix) -> bool) -> Result<Vec<Mix>> {
         let targets: Vec<&str> = self.held.written.iter().map(|e| e.target.as_str()).collect();
         let mut scored = Vec::new();
-        for way in self.tried.iter().filter(|t| t.mix.method.adapted()) {
+        for way in self.tried.iter().filter(|t| which(&t.mix)) {
             scored.push((way.score(&targets)?, way.mix));
         }
         scored.sort_by(|a, b| b.0.total_cmp(&a.0));
@@ -242,10 +274,11 @@ impl<'a, S: ByteSource> Checker<'a, S> {
     }
 
     fn progress(&self, mix: Mix) -> CheckProgress {
-        let pairs = self.prompts.len();
+        let pairs = self.prompts[0].len();
         let now = self.now.as_ref().map_or(0, |(_, _, done)| *done);
         let again = if self.held.copying { FINALISTS.min(self.ways.len()) } else { 0 };
-        let single = 1 + self.ways.len() + again;
+        let similar = if self.similar.is_some() { 2 } else { 0 };
+        let single = 1 + self.ways.len() + again + similar;
         let versions = self.tried.iter().map(|t| t.mix.beams * pairs).sum::<usize>() + mix.beams * now;
         CheckProgress {
             mix,

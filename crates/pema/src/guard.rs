@@ -11,6 +11,7 @@ use crate::generate::{Copying, GenerateConfig, Method};
 use crate::metrics::{Faults, Interval, chrf, chrf_gain, faults};
 use crate::prompt::PromptSetup;
 use crate::schedule::{Schedule, Unrolling};
+use crate::similar::Similar;
 
 /// A way to write with what was trained.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -23,6 +24,8 @@ pub struct Mix {
     pub copying: bool,
     /// Versions of a text that are kept while it is written.
     pub beams: usize,
+    /// Training pairs like the input that are shown right before it; see [`Similar`].
+    pub similar: usize,
 }
 
 /// What a way of writing wrote.
@@ -36,6 +39,8 @@ pub struct Tried {
     pub nll: f64,
     /// With which correction, under `mix.copying`.
     pub bias: Option<CopyBias>,
+    /// Among which, under `mix.similar`.
+    pub similar: Option<Similar>,
 }
 
 /// What the tries say.
@@ -52,6 +57,9 @@ pub struct Verdict {
     /// The correction that goes with `chosen`.
     #[serde(skip)]
     pub copying: Option<CopyBias>,
+    /// The pairs that `chosen.similar` are of.
+    #[serde(skip)]
+    pub similar: Option<Similar>,
 }
 
 /// Why an adapter does not help.
@@ -85,7 +93,7 @@ const SAME: f32 = 0.15;
 
 impl Mix {
     /// The model alone.
-    pub const BASE: Mix = Mix { method: Method::Base, lambda: 0.0, copying: false, beams: 1 };
+    pub const BASE: Mix = Mix { method: Method::Base, lambda: 0.0, copying: false, beams: 1, similar: 0 };
 
     /// An adapter's own way.
     pub fn of(adapter: &Adapter) -> Mix {
@@ -95,7 +103,8 @@ impl Mix {
             Method::Pema => m.lambda_constant,
             Method::Base | Method::Knn => 0.0,
         };
-        Mix { method: m.method, lambda, copying: m.copying.is_some(), beams: m.beams }
+        let similar = m.prompt.similar.as_ref().map_or(0, |s| s.count);
+        Mix { method: m.method, lambda, copying: m.copying.is_some(), beams: m.beams, similar }
     }
 
     /// Ways worth trying beside the model alone: the adapter with the weights of the lowest held-out loss,
@@ -108,7 +117,7 @@ impl Mix {
         {
             for lambda in lambdas {
                 if !all.iter().any(|other| other.method == method && (other.lambda - lambda).abs() < SAME) {
-                    all.push(Mix { method, lambda, copying: false, beams: 1 });
+                    all.push(Mix { method, lambda, copying: false, beams: 1, similar: 0 });
                 }
             }
         }
@@ -139,12 +148,16 @@ const NAT: f64 = 2000.0;
 /// and a few dozen texts are wrong about two of them as often as not.
 const SEARCH: f64 = 2.0;
 
+/// chrF2 that showing similar pairs must gain, because every text then takes the time to read them.
+const READING: f64 = 1.0;
+
 impl Tried {
     /// What ways are compared by: chrF2 and loss together, since a few dozen texts alone tell ways of one
     /// adapter apart by chance, and the loss alone does not know how a text goes on behind a slip.
     pub(crate) fn score<R: AsRef<str>>(&self, references: &[R]) -> Result<f64> {
         let search = if self.mix.beams > 1 { SEARCH } else { 0.0 };
-        Ok(chrf(&self.texts, references)?.value + search - NAT / references.len().max(1) as f64 * self.nll)
+        let reading = if self.mix.similar > 0 { READING } else { 0.0 };
+        Ok(chrf(&self.texts, references)?.value + search - reading - NAT / references.len().max(1) as f64 * self.nll)
     }
 }
 
@@ -175,14 +188,15 @@ pub fn decide(tried: &[Tried], inputs: &[String], references: &[String], trained
     let (best, gain, _) = best.ok_or_else(missing)?;
     // An adapter whose held-out loss was chosen the lowest has earned the benefit of the doubt: a loss
     // within half a standard error is chance, and the interval is four standard errors wide.
-    let (chosen, copying, reason) = match gain.value > 0.0 || gain.value > (gain.low - gain.high) / 8.0 {
-        true => (best.mix, best.bias.clone(), None),
+    let (chosen, reason) = match gain.value > 0.0 || gain.value > (gain.low - gain.high) / 8.0 {
+        true => (best, None),
         false => {
             let [before, after] = [faults(inputs, base, references)?, faults(inputs, &best.texts, references)?];
-            (alone.mix, None, Some(reason(&before, &after, trained_on)))
+            (alone, Some(reason(&before, &after, trained_on)))
         }
     };
-    Ok(Verdict { chosen, gain, pairs: references.len(), reason, copying })
+    let (copying, similar) = (chosen.bias.clone(), chosen.similar.clone());
+    Ok(Verdict { chosen: chosen.mix, gain, pairs: references.len(), reason, copying, similar })
 }
 
 fn reason(before: &Faults, after: &Faults, trained_on: usize) -> Reason {
@@ -233,6 +247,7 @@ impl Verdict {
         let m = &mut adapter.meta;
         m.method = self.chosen.method;
         m.copying = self.copying.clone();
+        m.prompt.similar = self.similar.clone();
         m.beams = self.chosen.beams;
         match self.chosen.method {
             Method::Pema => (m.lambda_constant, m.schedule) = (self.chosen.lambda, Schedule::Constant),

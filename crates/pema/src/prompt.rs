@@ -7,6 +7,7 @@ use pema_plm::source::ByteSource;
 use serde::{Deserialize, Serialize};
 
 use crate::dataset::Example;
+use crate::similar::{Index, Similar};
 use crate::template::{Demo, Template};
 use crate::{Error, Result};
 
@@ -18,6 +19,9 @@ pub struct PromptSetup {
     /// Solved examples shown before the input, in order.
     #[serde(default)]
     pub demos: Vec<Demo>,
+    /// Behind these, examples chosen for each input.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub similar: Option<Similar>,
 }
 
 impl PromptSetup {
@@ -52,6 +56,7 @@ pub struct Encoded {
 pub struct Prompter<'a, S> {
     file: &'a ModelFile<S>,
     setup: &'a PromptSetup,
+    index: Option<Index>,
 }
 
 impl<'a, S: ByteSource> Prompter<'a, S> {
@@ -60,35 +65,73 @@ impl<'a, S: ByteSource> Prompter<'a, S> {
         if setup.template.is_chat() && file.chat.is_none() {
             return Err(Error::NoChatTemplate { model: file.identity.name.clone() });
         }
-        Ok(Prompter { file, setup })
+        let index = setup.similar.as_ref().map(|similar| Index::of(&similar.pool));
+        Ok(Prompter { file, setup, index })
     }
 
     /// The prompt for an input, as text.
     pub fn text(&self, input: &str) -> Result<String> {
+        self.render(&self.demos(input, None), input)
+    }
+
+    fn render(&self, demos: &[Demo], input: &str) -> Result<String> {
         match (&self.file.chat, self.setup.template.is_chat()) {
-            (Some(chat), true) => self.chat(chat, input, |text| text),
-            _ => self.setup.template.prompt(&self.setup.demos, input),
+            (Some(chat), true) => self.chat(chat, demos, input, |text| text),
+            _ => self.setup.template.prompt(demos, input),
         }
     }
 
-    fn chat(&self, chat: &ChatTemplate, input: &str, said: impl Fn(String) -> String) -> Result<String> {
-        let messages = self.setup.template.chat_messages(&self.setup.demos, input);
+    fn chat(
+        &self,
+        chat: &ChatTemplate,
+        demos: &[Demo],
+        input: &str,
+        said: impl Fn(String) -> String,
+    ) -> Result<String> {
+        let messages = self.setup.template.chat_messages(demos, input);
         let messages: Vec<_> = messages.into_iter().map(|(role, text)| Message::new(role, said(text))).collect();
         Ok(chat.render(&messages, true)?)
     }
 
     /// A prompt without a target.
     pub fn prompt(&self, input: &str) -> Result<Encoded> {
+        self.behind(input, None)
+    }
+
+    /// What is shown before an input, the solved example itself never among what is chosen for it.
+    fn demos(&self, input: &str, itself: Option<&Example>) -> Vec<Demo> {
+        let mut demos = self.setup.demos.clone();
+        if let (Some(similar), Some(index)) = (&self.setup.similar, &self.index) {
+            let same = |i: usize| itself.is_some_and(|e| similar.pool[i] == Demo::from(e));
+            demos.extend(index.nearest(input, similar.count, same).into_iter().map(|i| similar.pool[i].clone()));
+        }
+        demos
+    }
+
+    /// The least similar demonstrations are left out where they would take up the room for an answer.
+    fn behind(&self, input: &str, itself: Option<&Example>) -> Result<Encoded> {
+        let mut demos = self.demos(input, itself);
+        let always = self.setup.demos.len();
+        let room = self.file.config.context * 3 / 4;
+        let mut encoded = self.encode(&demos, input)?;
+        while encoded.prompt.len() > room && demos.len() > always {
+            demos.remove(always);
+            encoded = self.encode(&demos, input)?;
+        }
+        Ok(encoded)
+    }
+
+    fn encode(&self, demos: &[Demo], input: &str) -> Result<Encoded> {
         let tokenizer = &self.file.tokenizer;
         // Control tokens come from the model's own template only, never from the user's text.
         let ids = match (&self.file.chat, self.setup.template.is_chat()) {
             (Some(chat), true) => {
-                let plain = self.text(input)?;
+                let plain = self.render(demos, input)?;
                 let guard = GUARDS.clone().find(|c| !plain.contains(*c)).unwrap_or(*GUARDS.end());
-                let text = self.chat(chat, input, |text| tokenizer.guarded(&text, guard))?;
+                let text = self.chat(chat, demos, input, |text| tokenizer.guarded(&text, guard))?;
                 tokenizer.encode_guarded(&text, guard)?
             }
-            _ => tokenizer.encode_plain(&self.text(input)?)?,
+            _ => tokenizer.encode_plain(&self.render(demos, input)?)?,
         };
         let mut prompt: Vec<u32> =
             tokenizer.bos().filter(|b| tokenizer.add_bos() && ids.first() != Some(b)).into_iter().collect();
@@ -99,7 +142,7 @@ impl<'a, S: ByteSource> Prompter<'a, S> {
 
     /// A prompt and its target, which ends with the end-of-sequence token so that stopping is learnt.
     pub fn example(&self, example: &Example) -> Result<Encoded> {
-        let mut encoded = self.prompt(&example.input)?;
+        let mut encoded = self.behind(&example.input, Some(example))?;
         encoded.target = self.file.tokenizer.encode_plain(&self.setup.template.target_text(&example.target))?;
         encoded.target.extend(self.file.tokenizer.eos());
         Ok(encoded)

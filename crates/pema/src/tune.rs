@@ -31,6 +31,8 @@ pub struct TuneConfig {
     pub mode: ContextMode,
     /// Held-out pairs that are written to choose and to check; 0 trusts the held-out loss instead.
     pub checked: usize,
+    /// Whether training pairs like the input may be shown right before it. All pairs then travel with the adapter.
+    pub similar: bool,
     /// Text for the memory's `created`.
     pub created: String,
     /// Name and version of the program, for the adapter.
@@ -117,7 +119,7 @@ pub async fn tune<S: ByteSource>(
             .demos
         }
     };
-    let prompt = PromptSetup { template: config.template.clone(), demos };
+    let prompt = PromptSetup { template: config.template.clone(), demos, similar: None };
     let mut rest = train.clone();
     rest.examples.retain(|e| !prompt.demos.iter().any(|d| d.input == e.input && d.target == e.target));
     if rest.examples.is_empty() {
@@ -158,6 +160,7 @@ pub async fn tune<S: ByteSource>(
             written: &checked.examples,
             ways: Ways::All,
             copying: true,
+            similar: config.similar,
         };
         let generator = Generator::new(plm, Some(&adapter), None)?;
         let mut checker = Checker::new(&generator, held)?;
@@ -175,7 +178,7 @@ pub async fn tune<S: ByteSource>(
         verdict = Some(found);
     }
     Ok(Tuned {
-        prompt,
+        prompt: adapter.meta.prompt.clone(),
         memory,
         held_out: held,
         adapter,

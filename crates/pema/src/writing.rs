@@ -11,8 +11,10 @@ use crate::mixer::Mixing;
 use crate::prompt::{Encoded, shared_prefix};
 use crate::text::Text;
 
-/// Sequences that are decoded in step.
+/// Sequences that are decoded in step at most.
 const BATCH: usize = 32;
+/// Rows of the KV cache that these take up at most, unless a single text needs more.
+const ROWS: usize = 4096;
 
 /// Texts that are being written with one generator in one way. To stop, drop it.
 #[derive(Debug)]
@@ -22,6 +24,8 @@ pub struct Writing<'a, S> {
     config: GenerateConfig,
     /// Versions of a text that are kept.
     beams: usize,
+    /// Texts that are decoded in step.
+    at_once: usize,
     batch: Batch<'a, S>,
     /// The texts that are decoded in step now: they follow those that are written.
     chunk: Chunk,
@@ -76,7 +80,9 @@ impl<'a, S: ByteSource> Writing<'a, S> {
         let beams = generator.beams(config)?.max(1);
         let prefix = shared_prefix(prompts.iter().map(|p| p.prompt.as_slice()));
         let rows = |p: &Encoded| beams * (p.prompt.len() - prefix + generator.room(p, config));
-        let most = prompts.chunks(at_once(beams)).map(|c| c.iter().map(rows).sum()).max().unwrap_or(0);
+        let longest = prompts.iter().map(rows).max().unwrap_or(0);
+        let at_once = (ROWS / longest.max(1)).min(BATCH / beams).max(1);
+        let most = prompts.chunks(at_once).map(|c| c.iter().map(rows).sum()).max().unwrap_or(0);
         let batch = match batch.filter(|batch| batch.prefix() == prefix && batch.rows() >= most) {
             Some(batch) => batch,
             None => {
@@ -85,7 +91,7 @@ impl<'a, S: ByteSource> Writing<'a, S> {
             }
         };
         let (prompts, config) = (prompts.to_vec(), config.clone());
-        Ok(Writing { generator, prompts, config, beams, batch, chunk: Chunk::Waiting, written: Vec::new() })
+        Ok(Writing { generator, prompts, config, beams, at_once, batch, chunk: Chunk::Waiting, written: Vec::new() })
     }
 
     /// One more token of every text that is decoded now, or the prompts of the next ones; how many texts are
@@ -96,7 +102,7 @@ impl<'a, S: ByteSource> Writing<'a, S> {
         if first == self.prompts.len() {
             return Ok(None);
         }
-        let last = self.prompts.len().min(first + at_once(beams));
+        let last = self.prompts.len().min(first + self.at_once);
         let (generator, prompts, config) = (self.generator, &self.prompts[first..last], &self.config);
         let mut done = 0;
         match &mut self.chunk {
@@ -145,11 +151,6 @@ impl<'a, S: ByteSource> Writing<'a, S> {
     pub(crate) fn into_parts(self) -> (Vec<Written>, Batch<'a, S>) {
         (self.written, self.batch)
     }
-}
-
-/// Texts that are decoded in step when so many versions of each are kept.
-fn at_once(beams: usize) -> usize {
-    (BATCH / beams).max(1)
 }
 
 impl Singles {

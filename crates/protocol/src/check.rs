@@ -17,6 +17,8 @@ pub struct Way {
     pub copying: bool,
     /// Versions of an answer that are kept while it is written.
     pub versions: u32,
+    /// The user's examples most like the input that are shown right before it.
+    pub similar: u32,
 }
 
 impl Way {
@@ -95,7 +97,8 @@ mod tests {
 
     #[test]
     fn what_was_chosen_holds_until_the_user_wants_something_else() {
-        let way = Way { adapted: true, schedule: Schedule::Constant, weight: 0.5, copying: true, versions: 4 };
+        let way =
+            Way { adapted: true, schedule: Schedule::Constant, weight: 0.5, copying: true, versions: 4, similar: 0 };
         let mixed = |way: Way, lambda_max, schedule| way.mixed([0.8, 0.6], MixSettings { lambda_max, schedule });
         assert_eq!(mixed(way, None, None), (Schedule::Constant, 0.5));
         assert_eq!(mixed(way, Some(0.1), None), (Schedule::Constant, 0.1));

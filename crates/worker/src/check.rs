@@ -98,7 +98,7 @@ async fn judge(
     let ways = if plan.thorough { Ways::All } else { Ways::Own };
     // The paper knows no copying.
     let copying = !settings.paper_recipe;
-    let held = Held { training, all, memory: held_out, written: &written, ways, copying };
+    let held = Held { training, all, memory: held_out, written: &written, ways, copying, similar: copying };
     let generator = Generator::new(e.plm()?, Some(adapter), None)?;
     let mut checker = Checker::new(&generator, held)?;
     let (mut spent, mut writing) = (0.0, 0.0);
@@ -158,7 +158,7 @@ fn of_mix(mix: &Mix, adapter: &Adapter) -> Way {
     };
     let schedule = if unrolled { Shown::GradualUnrolling } else { Shown::Constant };
     let (adapted, versions) = (mix.method.adapted(), mix.beams as u32);
-    Way { adapted, schedule, weight: mix.lambda, copying: mix.copying, versions }
+    Way { adapted, schedule, weight: mix.lambda, copying: mix.copying, versions, similar: mix.similar as u32 }
 }
 
 fn told(verdict: &pema::Verdict) -> Verdict {

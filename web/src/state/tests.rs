@@ -105,7 +105,7 @@ fn progress_does_not_end_a_run_and_new_pairs_forget_the_old_adapter() {
 }
 
 fn trained(check: Check) -> TrainInfo {
-    let way = Way { adapted: true, schedule: Schedule::Constant, weight: 0.5, copying: true, versions: 4 };
+    let way = Way { adapted: true, schedule: Schedule::Constant, weight: 0.5, copying: true, versions: 4, similar: 0 };
     TrainInfo {
         rows: 100,
         rank: 8,

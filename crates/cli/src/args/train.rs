@@ -91,6 +91,9 @@ pub struct TuneArgs {
     /// Held-out pairs that are written to check that it helps; 0 for no check
     #[arg(long, default_value_t = CHECKED)]
     pub checked: usize,
+    /// Never show the training pairs most like an input before it: they would all be kept in the adapter, as text
+    #[arg(long)]
+    pub no_similar: bool,
     /// teacher-forced (gold prefixes) or free-running (the model's own words, as in the paper)
     #[arg(long, default_value = "teacher-forced")]
     pub mode: ContextMode,

@@ -47,6 +47,7 @@ pub async fn run(global: &Global, args: &DemoArgs) -> Result<()> {
         train: TrainConfig::tuning(),
         mode: ContextMode::TeacherForced,
         checked: CHECKED,
+        similar: true,
         created: engine::now(),
         software: engine::SOFTWARE.to_owned(),
     };
@@ -72,7 +73,7 @@ pub async fn run(global: &Global, args: &DemoArgs) -> Result<()> {
     let plain = match prompt.demos.is_empty() {
         true => None,
         false => {
-            let prompt = PromptSetup { demos: Vec::new(), ..prompt.clone() };
+            let prompt = PromptSetup { demos: Vec::new(), similar: None, ..prompt.clone() };
             let mut evaluator = Evaluator::new(&plm, &test, &prompt, None, None).await?;
             let config = GenerateConfig { beams, ..GenerateConfig::greedy(Method::Base, &prompt, max_tokens) };
             Some(measure(global, &mut evaluator, &config).await?)

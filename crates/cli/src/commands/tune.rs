@@ -36,6 +36,7 @@ pub async fn run(global: &Global, args: &TuneArgs) -> Result<()> {
         train: train_config,
         mode: args.mode,
         checked: args.checked,
+        similar: !args.no_similar,
         created: engine::now(),
         software: engine::SOFTWARE.to_owned(),
     };
@@ -131,7 +132,7 @@ pub fn report(tuned: &Tuned, held_out: &Dataset, seconds: f64) -> Result<Value> 
         let kept = held_out.examples.iter().filter(|e| !tuned.left_out[1].contains(&e.line));
         let targets: Vec<&str> = kept.take(way.texts.len()).map(|e| e.target.as_str()).collect();
         tried.push(json!({
-            "method": way.mix.method.name(), "lambda": way.mix.lambda, "copying": way.mix.copying, "beams": way.mix.beams,
+            "method": way.mix.method.name(), "lambda": way.mix.lambda, "copying": way.mix.copying, "beams": way.mix.beams, "similar": way.mix.similar,
             "nll": way.nll, "chrf": chrf(&way.texts, &targets)?.value, "bleu": bleu(&way.texts, &targets)?.value,
         }));
     }
@@ -177,7 +178,13 @@ impl Phase {
             TuneProgress::Check { mix, done, of } => {
                 let copying = if mix.copying { ", copying" } else { "" };
                 let beams = if mix.beams > 1 { ", several versions" } else { "" };
-                ("checking", *done, *of, format!("{} with weight {}{copying}{beams}", mix.method.name(), mix.lambda))
+                let similar = if mix.similar > 0 { ", similar pairs" } else { "" };
+                (
+                    "checking",
+                    *done,
+                    *of,
+                    format!("{} with weight {}{copying}{similar}{beams}", mix.method.name(), mix.lambda),
+                )
             }
             TuneProgress::Neighbours => ("nearest pairs", 0, 1, "tried in the adapter's place".to_owned()),
         };

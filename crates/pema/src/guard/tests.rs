@@ -16,8 +16,8 @@ fn judged_on(times: usize, adapted: &[&str], trained_on: usize) -> Verdict {
     let inputs = texts(&["anna pays 24 now", "bob sells apples", "cara reads books", "dan eats soup"]);
     let wanted = texts(&["Anna pays 24 now.", "Bob sells apples.", "Cara reads books.", "Dan eats soup."]);
     let base = texts(&["anna pays 24 now", "bob sells apples", "cara reads books", "dan eats soup"]);
-    let pema = Mix { method: Method::Pema, lambda: 0.8, copying: false, beams: 1 };
-    let way = |mix, texts| Tried { mix, texts, nll: 1.0, bias: None };
+    let pema = Mix { method: Method::Pema, lambda: 0.8, copying: false, beams: 1, similar: 0 };
+    let way = |mix, texts| Tried { mix, texts, nll: 1.0, bias: None, similar: None };
     let tried = [way(Mix::BASE, base), way(pema, texts(adapted))];
     decide(&tried, &inputs, &wanted, trained_on).unwrap()
 }
@@ -57,11 +57,11 @@ fn the_loss_decides_between_ways_that_write_alike_and_not_between_others() {
     let wanted = texts(&["Anna pays 24 now.", "Bob sells apples.", "Cara reads books.", "Dan eats soup."]);
     let base = texts(&["anna pays", "bob sells", "cara reads", "dan eats"]);
     let way = |lambda, texts: &[String], nll| {
-        let mix = Mix { method: Method::Pema, lambda, copying: false, beams: 1 };
-        Tried { mix, texts: texts.to_vec(), nll, bias: None }
+        let mix = Mix { method: Method::Pema, lambda, copying: false, beams: 1, similar: 0 };
+        Tried { mix, texts: texts.to_vec(), nll, bias: None, similar: None }
     };
     let chosen = |ways: [Tried; 2]| {
-        let mut tried = vec![Tried { mix: Mix::BASE, texts: base.clone(), nll: 0.1, bias: None }];
+        let mut tried = vec![Tried { mix: Mix::BASE, texts: base.clone(), nll: 0.1, bias: None, similar: None }];
         tried.extend(ways);
         decide(&tried, &base, &wanted, 400).unwrap().chosen
     };
@@ -85,8 +85,8 @@ fn several_versions_may_seem_a_little_worse_but_not_much() {
         let mut other = wanted.clone();
         last.clone_into(&mut other[3]);
         let way = |method, beams, texts: &[String]| {
-            let mix = Mix { method, lambda: 0.5, copying: false, beams };
-            Tried { mix, texts: texts.to_vec(), nll: 1.0, bias: None }
+            let mix = Mix { method, lambda: 0.5, copying: false, beams, similar: 0 };
+            Tried { mix, texts: texts.to_vec(), nll: 1.0, bias: None, similar: None }
         };
         let tried = [way(Method::Base, 1, &base), way(Method::Pema, 1, &wanted), way(Method::Pema, 4, &other)];
         decide(&tried, &base, &wanted, 400).unwrap().chosen.beams
@@ -100,8 +100,8 @@ fn the_model_alone_is_compared_at_its_best() {
     let poor = texts(&["anna pays", "bob sells", "cara reads", "dan eats"]);
     let better = texts(&["anna pays 24 now", "bob sells apples", "cara reads", "dan eats"]);
     let way = |method, beams, texts: &[String]| {
-        let mix = Mix { method, lambda: 0.5, copying: false, beams };
-        Tried { mix, texts: texts.to_vec(), nll: 1.0, bias: None }
+        let mix = Mix { method, lambda: 0.5, copying: false, beams, similar: 0 };
+        Tried { mix, texts: texts.to_vec(), nll: 1.0, bias: None, similar: None }
     };
     let tried = [way(Method::Base, 1, &poor), way(Method::Base, 4, &wanted), way(Method::Pema, 4, &better)];
     let verdict = decide(&tried, &poor, &wanted, 400).unwrap();

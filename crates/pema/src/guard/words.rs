@@ -24,6 +24,10 @@ impl std::fmt::Display for Verdict {
         let way = if self.chosen.copying { way + ", favouring words of the input" } else { way };
         let way =
             if self.chosen.beams > 1 { format!("{way}, the best of {} versions", self.chosen.beams) } else { way };
+        let way = match self.chosen.similar {
+            0 => way,
+            n => format!("{way}, behind the {n} pairs most like the input"),
+        };
         match self.finding() {
             Finding::Helps => write!(f, "the adapter helps ({range}); it will be used with {way}"),
             Finding::NoDifference => {
