@@ -28,6 +28,11 @@ fn tuning_keeps_everything_and_the_chosen_way_is_the_one_that_writes() {
     let chosen = if report["verdict"]["reason"].is_null() { &best["method"] } else { &json!("base") };
     assert!(!(clearly_worse && chosen != "base") && (chrf(best) <= chrf(&tried[0]) || chosen != "base"), "{report}");
     assert_eq!(&report["method"], chosen, "{report}");
+    // The way that is used is one of those that were tried.
+    let way = &report["verdict"]["chosen"];
+    assert_eq!(&way["method"], chosen, "{report}");
+    let fields = ["method", "lambda", "copying", "beams", "similar"];
+    assert!(tried.iter().any(|t| fields.iter().all(|f| t[f] == way[f])), "{report}");
 
     // What pairs do not say twice is not said twice; 0 would mean that there is no such rule.
     let (_, header) = SafeTensors::read_metadata(&place.read("t/adapter.safetensors")).unwrap();
@@ -38,8 +43,8 @@ fn tuning_keeps_everything_and_the_chosen_way_is_the_one_that_writes() {
     let named = place.json(&format!("{write} --method {}", chosen.as_str().unwrap()), &prompt);
     assert_eq!(place.json(write, &prompt), named, "unasked, the chosen way writes");
     let lambda = named["explain"][0]["lambda"].as_f64().unwrap();
-    let best_lambda = if chosen == "base" { 0.0 } else { best["lambda"].as_f64().unwrap() };
-    assert!((lambda - best_lambda).abs() < 1e-6, "{lambda} is not the chosen {best_lambda}");
+    let wanted = way["lambda"].as_f64().unwrap();
+    assert!((lambda - wanted).abs() < 1e-6, "{lambda} is not the chosen {wanted}");
 }
 
 #[test]
@@ -100,4 +105,17 @@ fn a_lab_measures_every_way_once_and_reports_it() {
     assert!(page.contains(report["sentence"].as_str().unwrap()), "{page}");
     place.pema(&format!("{lab} --out r.txt")).refused(1, &["r.txt", ".html or .json"]);
     place.pema("lab --model tiny.gguf --data . --out r.html").refused(1, &["holds no test.jsonl"]);
+}
+
+#[test]
+fn pairs_like_the_input_are_tried_and_never_kept_where_they_are_not_wanted() {
+    let place = Place::new();
+    let ways = |more: &str| {
+        let report = place.json(&format!("{}{more}", tune()), &[]);
+        report["tried"].as_array().unwrap().iter().filter(|t| t["similar"] == 4).count()
+    };
+    assert!(ways("") >= 2);
+    assert_eq!(ways(" --no-similar"), 0);
+    let (_, header) = SafeTensors::read_metadata(&place.read("t/adapter.safetensors")).unwrap();
+    assert!(!header.metadata().as_ref().unwrap()["template"].contains("pool"));
 }
