@@ -72,6 +72,8 @@ pub enum Reason {
     CopyingLost,
     /// The model itself writes far more or far less than the targets.
     TemplateMismatch,
+    /// The model alone already writes nearly what is wanted.
+    AlreadyRight,
     /// There were too few examples to learn from.
     TooFewExamples,
     /// None of these.
@@ -84,6 +86,8 @@ const FEW: usize = 50;
 const PROOF: usize = 8;
 /// Worsening of a rate that is the likely cause.
 const CLEARLY: f64 = 0.04;
+/// chrF2 of texts in which little is left to better.
+const RIGHT: f64 = 95.0;
 /// Length of texts, against the references, at which the prompt is at fault.
 const LENGTHS: std::ops::Range<f64> = 0.5..2.0;
 /// A weight that is tried beside the one of the lowest loss.
@@ -174,7 +178,7 @@ pub fn decide(tried: &[Tried], inputs: &[String], references: &[String], trained
         }
     }
     let missing = || crate::Error::UnevenScoring { hypotheses: tried.len(), references: references.len() };
-    let (alone, _) = alone.ok_or_else(missing)?;
+    let (alone, alone_chrf) = alone.ok_or_else(missing)?;
     let base = &alone.texts[..];
     // Ways that gain come first, whatever the loss says of the others.
     let mut best: Option<(&Tried, Interval, (bool, f64))> = None;
@@ -192,7 +196,8 @@ pub fn decide(tried: &[Tried], inputs: &[String], references: &[String], trained
         true => (best, None),
         false => {
             let [before, after] = [faults(inputs, base, references)?, faults(inputs, &best.texts, references)?];
-            (alone, Some(reason(&before, &after, trained_on)))
+            let reason = if alone_chrf > RIGHT { Reason::AlreadyRight } else { reason(&before, &after, trained_on) };
+            (alone, Some(reason))
         }
     };
     let (copying, similar) = (chosen.bias.clone(), chosen.similar.clone());

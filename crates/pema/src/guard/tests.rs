@@ -116,3 +116,17 @@ fn the_model_alone_is_compared_at_its_best() {
 fn without_a_try_there_is_no_verdict() {
     assert!(decide(&[], &[], &[], 100).is_err());
 }
+
+#[test]
+fn a_model_that_is_right_already_is_the_reason() {
+    let texts = |list: &[&str]| texts(&list.repeat(10));
+    let wanted = texts(&["advert", "chat", "report", "support"]);
+    let pema = Mix { method: Method::Pema, lambda: 1.0, copying: false, beams: 1, similar: 0 };
+    let way = |mix, texts| Tried { mix, texts, nll: 1.0, bias: None, similar: None };
+    let decided = |alone| {
+        let tried = [way(Mix::BASE, alone), way(pema, texts(&["chat", "chat", "chat", "chat"]))];
+        decide(&tried, &wanted, &wanted, 400).unwrap().reason
+    };
+    assert_eq!(decided(wanted.clone()), Some(Reason::AlreadyRight));
+    assert!(decided(texts(&["advert", "chat", "report", "chat"])).is_some_and(|reason| reason != Reason::AlreadyRight));
+}

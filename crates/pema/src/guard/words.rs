@@ -57,6 +57,9 @@ impl Reason {
             Reason::TemplateMismatch => {
                 "the model alone writes texts of quite another length than yours, so the prompt is likely at fault; try another template or more demonstrations"
             }
+            Reason::AlreadyRight => {
+                "behind the examples it is shown, the model alone already writes nearly what you want"
+            }
             Reason::TooFewExamples => "there were too few pairs to learn from; a few hundred are usually enough",
             Reason::NothingLearnt => {
                 "your pairs share little that can be learnt at the model's last layer; demonstrations alone may be the better way"
