@@ -103,26 +103,20 @@ impl<'a, S: ByteSource> Checker<'a, S> {
             return Err(Error::Needs { method: "the check", needs: "an adapter (--adapter FILE)" });
         };
         let plm = generator.plm();
-        let prompter = Prompter::new(&plm.file, &adapter.meta.prompt)?;
-        let encode = |prompter: &Prompter<'_, S>| -> Result<Vec<Encoded>> {
+        let encode = |similar: Option<Similar>| -> Result<Vec<Encoded>> {
+            let setup = PromptSetup { similar, ..adapter.meta.prompt.clone() };
+            let prompter = Prompter::new(&plm.file, &setup)?;
             held.written.iter().map(|e| prompter.prompt(&e.input)).collect()
         };
-        let plain = encode(&prompter)?;
         let similar = Some(Similar::among(held.training, &adapter.meta.prompt.demos, SIMILAR))
             .filter(|s| held.ways == Ways::All && held.similar && s.pool.len() >= ENOUGH_PAIRS);
-        let behind = match &similar {
-            Some(similar) => {
-                let setup = PromptSetup { similar: Some(similar.clone()), ..adapter.meta.prompt.clone() };
-                encode(&Prompter::new(&plm.file, &setup)?)?
-            }
-            None => Vec::new(),
-        };
+        let behind = if similar.is_some() { encode(similar.clone())? } else { Vec::new() };
         let own = Mix { copying: false, beams: 1, similar: 0, ..Mix::of(adapter) };
         Ok(Checker {
             generator,
             held,
             inputs: held.all.iter().map(|e| e.input.clone()).collect(),
-            prompts: [plain, behind],
+            prompts: [encode(None)?, behind],
             similar,
             max_tokens: enough_tokens(plm, held.written)?,
             bias: CopyBias::unfitted(held.training),

@@ -24,10 +24,11 @@ impl std::fmt::Display for Verdict {
         let way = if self.chosen.copying { way + ", favouring words of the input" } else { way };
         let way =
             if self.chosen.beams > 1 { format!("{way}, the best of {} versions", self.chosen.beams) } else { way };
-        let way = match self.chosen.similar {
-            0 => way,
-            n => format!("{way}, behind the {n} pairs most like the input"),
+        let behind = match self.chosen.similar {
+            0 => String::new(),
+            n => format!(", behind the {n} pairs most like the input"),
         };
+        let way = way + &behind;
         match self.finding() {
             Finding::Helps => write!(f, "the adapter helps ({range}); it will be used with {way}"),
             Finding::NoDifference => {
@@ -39,7 +40,7 @@ impl std::fmt::Display for Verdict {
             ),
             Finding::DoesNotHelp => write!(
                 f,
-                "the adapter does not help ({range}): {}. The model alone will be used until you ask for the adapter by name",
+                "the adapter does not help ({range}): {}. The model alone will be used{behind} until you ask for the adapter by name",
                 self.reason.map_or("", Reason::advice)
             ),
         }
