@@ -88,7 +88,8 @@ pub struct Checker<'a, S> {
 const FINALISTS: usize = 2;
 /// Rounds of a check; see [`Checker::coming`].
 const ROUNDS: usize = 4;
-/// Pairs like the input that are shown: twelve in place of what is always shown are no better than four behind it.
+/// Pairs like the input that are shown: with an adapter, twelve in place of what is always shown were no better than four
+/// behind it.
 const SIMILAR: usize = 4;
 /// Pairs to choose them from below which it is not tried.
 const ENOUGH_PAIRS: usize = 4 * SIMILAR;

@@ -132,8 +132,8 @@ pub fn report(tuned: &Tuned, held_out: &Dataset, seconds: f64) -> Result<Value> 
         let kept = held_out.examples.iter().filter(|e| !tuned.left_out[1].contains(&e.line));
         let targets: Vec<&str> = kept.take(way.texts.len()).map(|e| e.target.as_str()).collect();
         tried.push(json!({
-            "method": way.mix.method.name(), "lambda": way.mix.lambda, "copying": way.mix.copying, "beams": way.mix.beams, "similar": way.mix.similar,
-            "nll": way.nll, "chrf": chrf(&way.texts, &targets)?.value, "bleu": bleu(&way.texts, &targets)?.value,
+            "method": way.mix.method.name(), "lambda": way.mix.lambda, "copying": way.mix.copying, "beams": way.mix.beams,
+            "similar": way.mix.similar, "nll": way.nll, "chrf": chrf(&way.texts, &targets)?.value, "bleu": bleu(&way.texts, &targets)?.value,
         }));
     }
     let held = tuned.summary.held_out;
