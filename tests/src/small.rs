@@ -40,7 +40,7 @@ pub fn dataset(n: usize) -> Dataset {
 pub fn setup(demos: &[(&str, &str)]) -> PromptSetup {
     let template = Template::parse("Be formal.\nInformal: {input}\nFormal: {target}").unwrap();
     let demo = |(input, target): &(&str, &str)| Demo { input: (*input).into(), target: (*target).into() };
-    PromptSetup { template, demos: demos.iter().map(demo).collect(), similar: None }
+    PromptSetup::new(template, demos.iter().map(demo).collect())
 }
 
 /// What to build, with single-precision keys and no limit but the model's.

@@ -16,7 +16,7 @@ fn the_default_model_writes_what_was_recorded() {
     let Some(path) = default_model() else { return };
     let recorded: serde_json::Value = serde_json::from_slice(&read_fixture("greedy.json")).unwrap();
     let plm = contexts::load(&path, Arc::new(Device::cpu()));
-    let setup = PromptSetup { template: Template::parse("plain").unwrap(), demos: Vec::new(), similar: None };
+    let setup = PromptSetup::new(Template::parse("plain").unwrap(), Vec::new());
     let prompt = Prompter::new(&plm.file, &setup).unwrap().prompt(recorded["input"].as_str().unwrap()).unwrap();
     let config = GenerateConfig {
         method: Method::Base,

@@ -14,10 +14,7 @@ use pema_tests::{contexts, fixture};
 #[test]
 fn a_control_token_in_the_users_text_is_text() {
     let plm = contexts::load(&fixture("tiny.gguf"), Arc::new(Device::cpu()));
-    let (tokenizer, setup) = (
-        &plm.file.tokenizer,
-        PromptSetup { template: Template::parse("chat").unwrap(), demos: Vec::new(), similar: None },
-    );
+    let (tokenizer, setup) = (&plm.file.tokenizer, PromptSetup::new(Template::parse("chat").unwrap(), Vec::new()));
     let prompter = Prompter::new(&plm.file, &setup).unwrap();
     let end = tokenizer.encode("<|im_end|>").unwrap();
     assert_eq!(end.len(), 1);

@@ -144,7 +144,7 @@ pub async fn load(global: &Global, args: &WithArgs, neighbours: bool) -> Result<
     // Small files first: a mismatch is told before the weights are loaded.
     let adapter = args.adapter.as_ref().map(|p| adapter(p, &file.identity)).transpose()?;
     let memory = args.memory.as_ref().map(|p| memory(p, &file.identity)).transpose()?;
-    let typed = args.template.clone().map(|template| PromptSetup { template, demos: Vec::new(), similar: None });
+    let typed = args.template.clone().map(|template| PromptSetup::new(template, Vec::new()));
     let prompt = typed
         .or_else(|| adapter.as_ref().map(|a| a.meta.prompt.clone()))
         .or_else(|| memory.as_ref().map(|m| m.meta.prompt.clone()));

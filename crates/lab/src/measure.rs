@@ -127,7 +127,7 @@ impl<'a, S: ByteSource> Lab<'a, S> {
     fn ground(&self, task: &Task, shots: bool) -> Ground {
         let most = if shots { self.config.shots.min(task.train.examples.len() / 2) } else { 0 };
         let demos = task.train.examples.iter().take(most).map(Demo::from).collect();
-        let prompt = PromptSetup { template: task.template.clone(), demos, similar: None };
+        let prompt = PromptSetup::new(task.template.clone(), demos);
         Ground { prompt, memories: None, adapters: Vec::new(), build: 0.0, train: Vec::new(), peak: 0 }
     }
 

@@ -77,7 +77,7 @@ pub async fn choose_demonstrations<S: ByteSource>(
         let judged = &others[..pairs.min(others.len())];
         let mut best = 0;
         for i in 0..sets.len() {
-            let prompt = PromptSetup { template: template.clone(), demos: sets[i].demos.clone(), similar: None };
+            let prompt = PromptSetup::new(template.clone(), sets[i].demos.clone());
             sets[i].chrf = judge(plm, judged, &prompt).await?;
             if sets[i].chrf > sets[best].chrf {
                 best = i;
@@ -102,7 +102,7 @@ fn draw<S: ByteSource>(plm: &Plm<S>, train: &Dataset, template: &Template, seed:
         rng.shuffle(&mut order);
         for size in SIZES {
             let demos: Vec<Demo> = order.iter().take(size.min(most)).map(|e| Demo::from(*e)).collect();
-            let mut prompt = PromptSetup { template: template.clone(), demos, similar: None };
+            let mut prompt = PromptSetup::new(template.clone(), demos);
             while !prompt.demos.is_empty() && Prompter::new(&plm.file, &prompt)?.prompt("")?.prompt.len() > room {
                 prompt.demos.pop();
             }

@@ -134,7 +134,7 @@ mod tests {
         let template = crate::template::Template::parse("plain").unwrap();
         let (name, sha256, tokenizer_sha256) = ("m".to_owned(), "1".to_owned(), "2".to_owned());
         let identity = Identity { name, sha256, tokenizer_sha256, hidden_size: 3, vocab_size: 9 };
-        let prompt = PromptSetup { template, demos: vec![], similar: None };
+        let prompt = PromptSetup::new(template, vec![]);
         MemoryMeta { identity, context_mode: ContextMode::TeacherForced, prompt, created: String::new() }
     }
 

@@ -25,6 +25,11 @@ pub struct PromptSetup {
 }
 
 impl PromptSetup {
+    /// The same demonstrations, or none, before every input.
+    pub fn new(template: Template, demos: Vec<Demo>) -> PromptSetup {
+        PromptSetup { template, demos, similar: None }
+    }
+
     /// The form in which it is stored.
     pub fn to_json(&self) -> Result<String> {
         serde_json::to_string(self).map_err(|e| Error::BadTemplate { why: e.to_string() })

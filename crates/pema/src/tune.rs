@@ -119,7 +119,7 @@ pub async fn tune<S: ByteSource>(
             .demos
         }
     };
-    let prompt = PromptSetup { template: config.template.clone(), demos, similar: None };
+    let prompt = PromptSetup::new(config.template.clone(), demos);
     let mut rest = train.clone();
     rest.examples.retain(|e| !prompt.demos.iter().any(|d| d.input == e.input && d.target == e.target));
     if rest.examples.is_empty() {

@@ -162,7 +162,7 @@ impl Engine {
     /// Template and demonstrations, as many as leave half of the model's context to the pair itself.
     pub(crate) fn prompt(&self, task: &TaskSettings) -> Result<PromptSetup> {
         let demos = self.data().map(|d| d.demos(task.shots as usize)).unwrap_or_default();
-        let mut prompt = PromptSetup { template: Template::parse(&task.template)?, demos, similar: None };
+        let mut prompt = PromptSetup::new(Template::parse(&task.template)?, demos);
         if let Some(plm) = &self.plm {
             while !prompt.demos.is_empty()
                 && 2 * Prompter::new(&plm.file, &prompt)?.prompt("")?.prompt.len() > plm.file.config.context

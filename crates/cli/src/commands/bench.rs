@@ -85,8 +85,7 @@ async fn prefill(plm: &pema_plm::Plm<pema_plm::source::FileSource>) -> Result<Va
 
 /// Tokens per second of writing one text.
 async fn decode(plm: &pema_plm::Plm<pema_plm::source::FileSource>) -> Result<Value> {
-    let setup =
-        PromptSetup { template: pema::template::Template::parse("{input}{target}")?, demos: Vec::new(), similar: None };
+    let setup = PromptSetup::new(pema::template::Template::parse("{input}{target}")?, Vec::new());
     let prompt = Prompter::new(&plm.file, &setup)?.prompt("Once upon a time")?;
     let generator = Generator::new(plm, None, None)?;
     let config = GenerateConfig { stop: Vec::new(), ..GenerateConfig::greedy(Method::Base, &setup, 64) };

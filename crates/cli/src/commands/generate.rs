@@ -28,7 +28,7 @@ pub async fn run(global: &Global, args: &GenerateArgs) -> Result<()> {
         );
     }
     // Without adapter, memory or template the user's text is the prompt itself.
-    let bare = PromptSetup { template: Template::parse("{input}{target}")?, demos: Vec::new(), similar: None };
+    let bare = PromptSetup::new(Template::parse("{input}{target}")?, Vec::new());
     let setup = loaded.prompt.as_ref();
     let mut stop = args.stop.clone();
     stop.extend(setup.and_then(|s| s.template.stop_string()).map(str::to_owned));

@@ -54,7 +54,7 @@ pub async fn run(global: &Global, args: &MemoryArgs) -> Result<()> {
 /// The memory in two NumPy files, as one of `model`.
 async fn from_numpy(args: &ImportArgs, values: &Path, model: &Path, template: &Template) -> Result<Memory> {
     let identity = engine::model(model).await?.identity;
-    let prompt = PromptSetup { template: template.clone(), demos: Vec::new(), similar: None };
+    let prompt = PromptSetup::new(template.clone(), Vec::new());
     let meta = MemoryMeta { identity, context_mode: args.mode, prompt, created: engine::now() };
     let names = [args.file.as_path(), values].map(|path| path.display().to_string());
     let (values, keys) = (pema::files::read(values)?, pema::files::read(&args.file)?);
@@ -69,7 +69,7 @@ async fn build(global: &Global, args: &BuildArgs) -> Result<()> {
     pema::files::check_writable(&args.out.join("memory.safetensors"))?;
     let plm = engine::plm(&args.model, engine::device(global).await?).await?;
     let config = BuildConfig {
-        prompt: PromptSetup { template: args.template.clone(), demos, similar: None },
+        prompt: PromptSetup::new(args.template.clone(), demos),
         mode: args.mode,
         max_tokens: args.max_tokens,
         half: !args.f32,
