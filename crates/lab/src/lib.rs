@@ -11,6 +11,7 @@ mod score;
 mod summary;
 mod svg;
 mod task;
+mod tuned;
 mod way;
 
 pub use measure::{Lab, LabConfig, Step};

@@ -5,8 +5,8 @@ use std::time::Instant;
 use pema::template::Demo;
 use pema::train::{Recipe, TrainConfig};
 use pema::{
-    Adapter, BuildConfig, Builder, ContextMode, Form, GenerateConfig, Knn, Memory, Method, PromptSetup, Shots, Trainer,
-    TuneConfig, choose_neighbours, tune,
+    Adapter, BuildConfig, Builder, ContextMode, Form, GenerateConfig, Knn, Memory, Method, PromptSetup, SIMILAR,
+    Similar, Trainer, choose_neighbours,
 };
 use pema_plm::Plm;
 use pema_plm::source::ByteSource;
@@ -14,7 +14,8 @@ use sha2::{Digest, Sha256};
 
 use crate::record::{Record, Records, Seconds};
 use crate::score::Measured;
-use crate::way::More;
+use crate::tuned::TunedWay;
+use crate::way::{More, Shown};
 use crate::{Result, Task, Way};
 
 /// What to measure.
@@ -87,7 +88,8 @@ impl<'a, S: ByteSource> Lab<'a, S> {
         ways.retain(|w| *w == Way::BASE || self.config.ways.contains(w));
         for task in tasks {
             for seed in 1..=self.config.seeds {
-                let mut grounds = [None, None];
+                let mut grounds = [None, None, None];
+                let mut tuned = None;
                 for way in &ways {
                     let key = self.key(task, *way, seed);
                     if let Some(record) = records.get(&key) {
@@ -97,9 +99,20 @@ impl<'a, S: ByteSource> Lab<'a, S> {
                     let mut say = |doing| on(Step { task: &task.name, way: *way, seed, doing });
                     let base = records.get(&self.key(task, Way::BASE, seed)).cloned();
                     let record = match *way {
-                        Way::Default => self.tuned(task, seed, key, base.as_ref(), &mut say).await?,
-                        Way::Plain { form, method, shots, .. } => {
-                            let ground = grounds[usize::from(shots)].get_or_insert_with(|| self.ground(task, shots));
+                        Way::Default | Way::DefaultAlone => {
+                            let of = match tuned.take() {
+                                Some(of) => of,
+                                None => TunedWay::new(self.plm, self.config, task, seed, &mut say).await?,
+                            };
+                            say("writing");
+                            let record =
+                                of.measured(task, *way, seed, key).score(self.plm, of.config(*way), base.as_ref());
+                            let record = record.await?;
+                            tuned = Some(of);
+                            record
+                        }
+                        Way::Plain { form, method, shown, .. } => {
+                            let ground = grounds[shown as usize].get_or_insert_with(|| self.ground(task, shown));
                             self.prepare(task, seed, form, method, ground, &mut say).await?;
                             self.plain(task, *way, seed, key, base.as_ref(), ground, &mut say).await?
                         }
@@ -124,10 +137,12 @@ impl<'a, S: ByteSource> Lab<'a, S> {
         hash.finalize().iter().take(12).map(|b| format!("{b:02x}")).collect()
     }
 
-    fn ground(&self, task: &Task, shots: bool) -> Ground {
-        let most = if shots { self.config.shots.min(task.train.examples.len() / 2) } else { 0 };
-        let demos = task.train.examples.iter().take(most).map(Demo::from).collect();
-        let prompt = PromptSetup::new(task.template.clone(), demos);
+    fn ground(&self, task: &Task, shown: Shown) -> Ground {
+        let most = self.config.shots.min(task.train.examples.len() / 2);
+        let most = if shown == Shown::Nothing { 0 } else { most };
+        let demos: Vec<Demo> = task.train.examples.iter().take(most).map(Demo::from).collect();
+        let similar = (shown == Shown::Similar).then(|| Similar::among(&task.train.examples, &demos, SIMILAR));
+        let prompt = PromptSetup { similar, ..PromptSetup::new(task.template.clone(), demos) };
         Ground { prompt, memories: None, adapters: Vec::new(), build: 0.0, train: Vec::new(), peak: 0 }
     }
 
@@ -195,6 +210,9 @@ impl<'a, S: ByteSource> Lab<'a, S> {
         let mut seconds = Seconds { train: at.map_or(0.0, |at| ground.train[at]), ..Seconds::default() };
         seconds.build = if method == Method::Base { 0.0 } else { ground.build };
         let mut note = format!("{} demonstrations", ground.prompt.demos.len());
+        if let Some(similar) = &ground.prompt.similar {
+            note += &format!(" and the {} pairs most like the input", similar.count);
+        }
         let begun = Instant::now();
         let knn = match &ground.memories {
             Some([memory, _]) if method == Method::Knn || more == More::Votes => {
@@ -224,54 +242,6 @@ impl<'a, S: ByteSource> Lab<'a, S> {
         say("writing");
         let (adapter, knn) = (adapter.as_ref(), knn.as_ref());
         Measured { task, way, seed, key, prompt: &ground.prompt, adapter, knn, seconds, peak: ground.peak, note }
-            .score(self.plm, config, base)
-            .await
-    }
-
-    async fn tuned(
-        &self,
-        task: &Task,
-        seed: u64,
-        key: String,
-        base: Option<&Record>,
-        say: &mut impl FnMut(&'static str),
-    ) -> Result<Record> {
-        let config = TuneConfig {
-            template: task.template.clone(),
-            shots: Shots::Auto,
-            train: TrainConfig { seed, ..TrainConfig::tuning().fitted(self.plm.head.hidden()) },
-            mode: ContextMode::TeacherForced,
-            checked: self.config.checked,
-            similar: true,
-            created: String::new(),
-            software: self.config.software.clone(),
-        };
-        let (mut seconds, mut last, mut since) = (Seconds::default(), "", Instant::now());
-        let tuned = tune(self.plm, &task.train, &task.held_out, &config, |progress| {
-            let (doing, spent) = match progress {
-                pema::TuneProgress::Demonstrations { .. } => ("choosing demonstrations", &mut seconds.choose),
-                pema::TuneProgress::Memory { .. } => ("memory", &mut seconds.build),
-                pema::TuneProgress::Train(_) => ("training", &mut seconds.train),
-                pema::TuneProgress::Check { .. } => ("checking", &mut seconds.choose),
-                pema::TuneProgress::Neighbours => ("trying the nearest pairs", &mut seconds.choose),
-            };
-            *spent += since.elapsed().as_secs_f64();
-            since = Instant::now();
-            if last != doing {
-                say(doing);
-                last = doing;
-            }
-        })
-        .await?;
-        let meta = &tuned.adapter.meta;
-        let verdict = tuned.verdict.as_ref().map_or_else(String::new, ToString::to_string);
-        let note = format!("{} demonstrations; {verdict}", tuned.prompt.demos.len());
-        let method = meta.method;
-        let config = |n| GenerateConfig::greedy(method, &tuned.prompt, n);
-        say("writing");
-        let (way, prompt, adapter, peak) =
-            (Way::Default, &tuned.prompt, Some(&tuned.adapter), tuned.summary.peak_bytes);
-        Measured { task, way, seed, key, prompt, adapter, knn: None, seconds, peak, note }
             .score(self.plm, config, base)
             .await
     }

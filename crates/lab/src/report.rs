@@ -1,6 +1,6 @@
 //! The report: one page that needs nothing else, or JSON.
 
-use pema::metrics::{ChrfCounts, bleu, chrf};
+use pema::metrics::{ChrfCounts, Interval, bleu, chrf};
 use serde_json::{Value, json};
 
 use crate::svg::{Bar, bars};
@@ -44,10 +44,13 @@ pub fn html(model: &str, command: &str, records: &[Record]) -> String {
     body += &format!(
         "<h2>How to read this</h2><ul class=\"notes\"><li>chrF and BLEU compare texts with the references, 0 to 100, higher is better \
          (sacreBLEU signatures: {}; {}). Exact: share of texts equal to their reference. NLL: mean negative log \
-         probability of a reference token, lower is better; a lower NLL is not yet a better text.</li>\
+         probability of a reference token, and perplexity its exponential, lower is better; a lower loss is not yet a better text.</li>\
          <li>Dropped: of the words that input and reference share, the share the text lost. Added: words that neither \
          has. Repeated: runs of three words said again. Length: words for each word of the references.</li>\
-         <li>Gain: chrF less that of the model alone without demonstrations, on the same resampled pairs.</li>\
+         <li>Gain: chrF less that of the model alone without demonstrations, on the same resampled pairs. Same prompt: chrF less \
+         that of the model alone behind the same demonstrations, for the default also keeping as many versions of a text; \
+         this is what memory and adapter add to what the examples do by being shown.</li>\
+         <li>Over several seeds, values and both ends of an interval are means; the seeds themselves stand beside them.</li>\
          <li>Seconds are those of one machine, whatever else it did meanwhile.</li></ul>",
         escape(chrf::signature()),
         escape(bleu::signature())
@@ -83,16 +86,18 @@ fn section(task: &str, lines: &[&Line], records: &[&Record]) -> String {
             records.iter().filter(|r| r.way == l.way).map(|r| format!("{:.1}", r.chrf.value)).collect();
         of.join(" ")
     };
-    let heads = ["chrF", "interval", "each seed", "gain", "BLEU", "exact", "NLL"];
+    let heads = ["chrF", "interval", "each seed", "gain", "same prompt", "BLEU", "exact", "NLL", "perplexity"];
     out += &table(
         "The texts, means over the seeds",
         &heads,
         &rows(&|l| {
-            let gain =
-                l.gain.map_or_else(|| "-".to_owned(), |g| format!("{:+.1} ({:+.1} to {:+.1})", g.value, g.low, g.high));
+            let gain = |gain: Option<Interval>| {
+                gain.map_or_else(|| "-".to_owned(), |g| format!("{:+.1} ({:+.1} to {:+.1})", g.value, g.low, g.high))
+            };
             let chrf = [format!("{:.1}", l.chrf.value), format!("{:.1} to {:.1}", l.chrf.low, l.chrf.high)];
-            let others = [format!("{:.1}", l.bleu), format!("{:.0} %", 100.0 * l.exact), format!("{:.3}", l.nll)];
-            chrf.into_iter().chain([seeds(l), gain]).chain(others).collect()
+            let others = [format!("{:.1}", l.bleu), format!("{:.0} %", 100.0 * l.exact)];
+            let losses = [format!("{:.3}", l.nll), format!("{:.2}", l.perplexity)];
+            chrf.into_iter().chain([seeds(l), gain(l.gain), gain(l.own)]).chain(others).chain(losses).collect()
         }),
     );
     let heads = ["dropped", "added", "repeated", "length"];

@@ -10,6 +10,8 @@ use pema::{Form, Method};
 pub enum Way {
     /// What `pema tune` makes without being told anything.
     Default,
+    /// The model alone behind the default's prompt, keeping as many versions of a text: what the default is without its adapter.
+    DefaultAlone,
     /// A method over the pairs, with or without demonstrations in the prompt.
     Plain {
         /// Form of the adapter; of no meaning for the model alone and kNN.
@@ -18,9 +20,20 @@ pub enum Way {
         method: Method,
         /// What is added to an adapter.
         more: More,
-        /// Whether the prompt shows demonstrations.
-        shots: bool,
+        /// What the prompt shows before the input.
+        shown: Shown,
     },
+}
+
+/// What a prompt shows before the input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    /// Nothing.
+    Nothing,
+    /// The first training pairs.
+    First,
+    /// These, and behind them the training pairs most like the input.
+    Similar,
 }
 
 /// What is added to an adapter's way to write.
@@ -48,17 +61,35 @@ impl Way {
             (Form::Residual, Method::Pema, More::Copying),
             (Form::Residual, Method::PemaGu, More::Copying),
         ];
-        let both = [false, true].into_iter();
-        let plain = both.flat_map(|shots| kinds.map(|(form, method, more)| Way::Plain { form, method, more, shots }));
-        plain.chain([Way::Default]).collect()
+        let both = [Shown::Nothing, Shown::First].into_iter();
+        let plain = both.flat_map(|shown| kinds.map(|(form, method, more)| Way::Plain { form, method, more, shown }));
+        plain.chain([Way::alone(Shown::Similar), Way::DefaultAlone, Way::Default]).collect()
+    }
+
+    const fn alone(shown: Shown) -> Way {
+        Way::Plain { form: Form::Residual, method: Method::Base, more: More::Nothing, shown }
     }
 
     /// The model alone, without demonstrations: what the others are compared with.
-    pub const BASE: Way = Way::Plain { form: Form::Residual, method: Method::Base, more: More::Nothing, shots: false };
+    pub const BASE: Way = Way::alone(Shown::Nothing);
+
+    /// The model alone behind the same prompt: what a way must beat for its memory to be worth anything. `None` for the
+    /// model alone.
+    pub fn rival(self) -> Option<Way> {
+        match self {
+            Way::Default => Some(Way::DefaultAlone),
+            Way::DefaultAlone | Way::Plain { method: Method::Base, .. } => None,
+            Way::Plain { shown, .. } => Some(Way::alone(shown)),
+        }
+    }
 
     /// In words, for the report.
     pub fn words(self) -> String {
-        let Way::Plain { form, method, more, shots } = self else { return "default (pema tune)".to_owned() };
+        let (form, method, more, shown) = match self {
+            Way::Default => return "default (pema tune)".to_owned(),
+            Way::DefaultAlone => return "model alone, as the default without its adapter".to_owned(),
+            Way::Plain { form, method, more, shown } => (form, method, more, shown),
+        };
         let what = match (method, form) {
             (Method::Base, _) => "model alone",
             (Method::Knn, _) => "kNN-LM",
@@ -72,13 +103,22 @@ impl Way {
             More::Copying => ", input's words favoured",
             More::Votes => " and kNN-LM",
         };
-        format!("{what}{more}{}", if shots { ", demonstrations" } else { "" })
+        let shown = match shown {
+            Shown::Nothing => "",
+            Shown::First => ", demonstrations",
+            Shown::Similar => ", demonstrations and pairs like the input",
+        };
+        format!("{what}{more}{shown}")
     }
 }
 
 impl fmt::Display for Way {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Way::Plain { form, method, more, shots } = self else { return f.write_str("default") };
+        let (form, method, more, shown) = match self {
+            Way::Default => return f.write_str("default"),
+            Way::DefaultAlone => return f.write_str("default-base"),
+            Way::Plain { form, method, more, shown } => (form, method, more, shown),
+        };
         let name = match (method, form) {
             (Method::Base, _) => "base",
             (Method::Knn, _) => "knn",
@@ -92,7 +132,12 @@ impl fmt::Display for Way {
             More::Copying => "+copying",
             More::Votes => "+knn",
         };
-        write!(f, "{name}{more}{}", if *shots { "+shots" } else { "" })
+        let shown = match shown {
+            Shown::Nothing => "",
+            Shown::First => "+shots",
+            Shown::Similar => "+similar",
+        };
+        write!(f, "{name}{more}{shown}")
     }
 }
 
@@ -113,10 +158,21 @@ mod tests {
     #[test]
     fn every_way_has_a_name_of_its_own_that_is_read_back() {
         let all = Way::all();
-        assert_eq!(all.len(), 19);
+        assert_eq!(all.len(), 21);
         for way in &all {
             assert_eq!(way.to_string().parse(), Ok(*way));
         }
         assert!("lora".parse::<Way>().unwrap_err().contains("residual-gu+shots"));
+    }
+
+    #[test]
+    fn every_way_over_the_pairs_is_compared_with_the_model_behind_the_same_prompt() {
+        let rival = |way: &str| way.parse::<Way>().unwrap().rival().map(|w| w.to_string());
+        assert_eq!(rival("paper-gu").as_deref(), Some("base"));
+        assert_eq!(rival("residual+copying+shots").as_deref(), Some("base+shots"));
+        assert_eq!(rival("default").as_deref(), Some("default-base"));
+        for alone in ["base", "base+shots", "base+similar", "default-base"] {
+            assert_eq!(rival(alone), None);
+        }
     }
 }

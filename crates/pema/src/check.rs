@@ -15,7 +15,7 @@ use crate::generate::{Copying, Generator};
 use crate::guard::{Mix, Tried, Verdict, decide};
 use crate::memory::Memory;
 use crate::prompt::{Encoded, PromptSetup, Prompter};
-use crate::similar::Similar;
+use crate::similar::{SIMILAR, Similar};
 use crate::writing::Writing;
 use crate::{Error, Result};
 
@@ -88,9 +88,6 @@ pub struct Checker<'a, S> {
 const FINALISTS: usize = 2;
 /// Rounds of a check; see [`Checker::coming`].
 const ROUNDS: usize = 4;
-/// Pairs like the input that are shown: with an adapter, twelve in place of what is always shown were no better than four
-/// behind it.
-const SIMILAR: usize = 4;
 /// Pairs to choose them from below which it is not tried.
 const ENOUGH_PAIRS: usize = 4 * SIMILAR;
 

@@ -61,7 +61,7 @@ pub use memory_log::{KeptRows, MemoryLog};
 pub use neighbours::{Neighbours, choose_neighbours, neighbours_instead};
 pub use prompt::{Encoded, PromptSetup, Prompter, shared_prefix};
 pub use repeats::no_repeat;
-pub use similar::Similar;
+pub use similar::{SIMILAR, Similar};
 #[cfg(not(target_family = "wasm"))]
 pub use store::{FolderStore, MemoryStore, load_memory};
 pub use train::{StepReport, Summary, TrainConfig, TrainState, Trainer};

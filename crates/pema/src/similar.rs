@@ -17,6 +17,9 @@ pub struct Similar {
     pub pool: Vec<Demo>,
 }
 
+/// Pairs like the input that are shown: with an adapter, twelve in place of what is always shown were no better than four
+/// behind it.
+pub const SIMILAR: usize = 4;
 /// Examples to choose from at most: they travel with the adapter.
 const MOST: usize = 1000;
 

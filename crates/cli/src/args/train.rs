@@ -123,7 +123,8 @@ pub struct LabArgs {
     /// Template of all tasks; made of the names of the fields when not given
     #[arg(long, value_parser = template)]
     pub template: Option<Template>,
-    /// Ways to compare, such as base,knn,paper,paper-gu,residual,residual-gu, each also with +shots, and default
+    /// Ways to compare, such as base,knn,paper,paper-gu,residual,residual-gu, each also with +shots, base+similar, default
+    /// and default-base (the same without its adapter); all when not given
     #[arg(long, value_delimiter = ',')]
     pub methods: Vec<Way>,
     /// Seeds
