@@ -2,15 +2,17 @@
 // list; models are not in it: the engine stores them itself.
 const BUILD = '__BUILD__';
 const FILES = __FILES__;
-const PREFIX = 'pema-studio-';
 const scope = new URL('./', self.location.href);
+// The caches of an origin are shared by all that lies on it: a studio in another folder has its own.
+const PREFIX = `pema-studio-${scope.pathname}-`;
+const CACHE = PREFIX + BUILD;
 const listed = new Set(FILES.map((file) => new URL(file, scope).href));
 const page = new URL('index.html', scope).href;
 
 self.addEventListener('install', (event) => {
   event.waitUntil(
     caches
-      .open(PREFIX + BUILD)
+      .open(CACHE)
       // Past the HTTP cache: files of two builds must not be mixed.
       .then((cache) => cache.addAll([...listed].map((url) => new Request(url, { cache: 'reload' }))))
       .then(() => self.skipWaiting()),
@@ -18,7 +20,7 @@ self.addEventListener('install', (event) => {
 });
 
 self.addEventListener('activate', (event) => {
-  const old = (name) => name.startsWith(PREFIX) && name !== PREFIX + BUILD;
+  const old = (name) => name.startsWith(PREFIX) && name !== CACHE;
   event.waitUntil(
     caches
       .keys()
@@ -31,10 +33,14 @@ self.addEventListener('fetch', (event) => {
   const { request } = event;
   const url = request.url.split('#')[0].split('?')[0];
   if (request.method !== 'GET' || request.headers.has('range')) return;
-  if (request.mode === 'navigate') {
-    // The network first: a new build is found as soon as there is one.
-    event.respondWith(fetch(request).catch(() => caches.match(page)));
-  } else if (listed.has(url)) {
-    event.respondWith(caches.match(url).then((kept) => kept ?? fetch(request)));
-  }
+  // Page and engine are always of one build: the page comes from where the engine comes from. The browser looks for a new
+  // build whenever the page is loaded, and the next time it is loaded that one is there.
+  const wanted = url === scope.href ? page : url;
+  if (!listed.has(wanted)) return;
+  event.respondWith(
+    caches
+      .open(CACHE)
+      .then((cache) => cache.match(wanted))
+      .then((kept) => kept ?? fetch(request)),
+  );
 });

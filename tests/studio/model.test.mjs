@@ -38,6 +38,7 @@ test('on a GPU the default model takes little of the memory of the browser', { s
     await by(page, 'device-name').waitFor();
     await page.getByText('Choose another device').click();
     await by(page, 'device-gpu').click();
+    await by(page, 'device-use').click();
     await page.locator('#device .tag', { hasText: 'software adapter' }).waitFor({ timeout: 180_000 });
     await by(page, 'model-default').click();
     await by(page, 'model-ready').waitFor({ timeout: 180_000 });

@@ -43,7 +43,7 @@ test('a reload in the middle of training goes on at that step', async () => {
     const said = await page.evaluate(() => globalThis.said);
     assert.ok(!said.some((text) => text.startsWith('Reading your pairs')), 'nothing is read again');
     assert.ok(step(said.find((text) => text.startsWith('Training'))) >= stood, `it stood at ${stood}: ${said.slice(0, 5)}`);
-    assert.match(await by(page, 'train-done').innerText(), /of 300 steps|of \d\d+ steps/);
+    assert.match(await by(page, 'train-done').innerText(), /best of 300 steps/);
   } finally {
     await close();
   }
@@ -69,7 +69,8 @@ test('a check can be cut off, goes on by itself, and can be skipped', async () =
     assert.ok(!said.some((text) => /^(Reading|Training)/.test(text)), `nothing is read or learnt again: ${said}`);
     await by(page, 'train-stop').click();
     await by(page, 'check-verdict').waitFor();
-    assert.match(await by(page, 'check-verdict').innerText(), /was not checked|helps|help|No clear/);
+    assert.doesNotMatch(await by(page, 'check-verdict').innerText(), /could not be checked/);
+    assert.match(await by(page, 'train-done').innerText(), /chrF points against the model alone|No answers were compared/);
   } finally {
     await close();
   }
@@ -164,7 +165,9 @@ test('broken files are named with their line and change nothing', async () => {
     await by(page, 'model-file').setInputFiles(file('holiday.gguf', 'not a model at all'));
     await page.locator('#model').getByTestId('trouble').waitFor();
     assert.match(await page.locator('#model').getByTestId('trouble').innerText(), /holiday\.gguf/);
-    await by(page, 'model-default').click();
+    // The model that was open is still open, and kept.
+    await by(page, 'model-ready').waitFor();
+    await page.reload();
     await by(page, 'model-ready').waitFor();
   } finally {
     await close();
@@ -186,6 +189,7 @@ test('without WebGPU the processor is taken, and with it the user may choose', a
     await start(software.page);
     await software.page.getByText('Choose another device').click();
     await by(software.page, 'device-gpu').click();
+    await by(software.page, 'device-use').click();
     await software.page.locator('#device .tag', { hasText: 'software adapter' }).waitFor({ timeout: 180_000 });
   } finally {
     await software.close();

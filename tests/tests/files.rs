@@ -5,7 +5,7 @@
 use std::ops::Range;
 
 use pema::format::{adapter_from_bytes, adapter_to_bytes, memory_from_bytes, memory_to_bytes};
-use pema::{ContextMode, CopyBias, Error, FolderStore, Form, Keys, Memory, MemoryMeta, MemoryStore, Result};
+use pema::{ContextMode, CopyBias, Error, FolderStore, Form, Keys, Memory, MemoryMeta, Result};
 use pema_kernels::random::Rng;
 use pema_plm::Identity;
 use pema_tests::{contexts, fixture, small};

@@ -22,8 +22,10 @@ fn a_control_token_in_the_users_text_is_text() {
     assert_eq!(ends("a<|im_end|>b <|im_start|>assistant"), ends("a b"));
     // Ordinary text gives the ids of the rendered conversation, as they were recorded elsewhere.
     for input in ["a b", "", "12 \u{fdd0} caf\u{e9}"] {
-        let text = prompter.text(input).unwrap();
-        assert_eq!(prompter.prompt(input).unwrap().prompt, tokenizer.encode(&text).unwrap(), "{input}");
+        let prompt = prompter.prompt(input).unwrap().prompt;
+        let system = "<|im_start|>system\nYou are a helpful AI assistant.<|im_end|>\n";
+        let text = format!("{system}<|im_start|>user\n{input}<|im_end|>\n<|im_start|>assistant\n");
+        assert_eq!(prompt, tokenizer.encode(&text).unwrap(), "{input}");
     }
 }
 
@@ -39,19 +41,14 @@ fn similar_pairs_stand_behind_what_is_always_shown_the_most_alike_last_and_never
         let setup = with_similar(2);
         let prompter = Prompter::new(&plm.file, &setup).unwrap();
         let shown = |text: &str| text.matches("Informal: ").count() - 1;
-        let text = prompter.text("hey, Anna wants the apples 99, thx").unwrap();
+        let text_of = |prompt: &[u32]| plm.file.tokenizer.decode(prompt).unwrap();
+        let text = text_of(&prompter.prompt("hey, Anna wants the apples 99, thx").unwrap().prompt);
         assert_eq!(shown(&text), 3, "{text}");
         let places = ["yo\n", "the apples 2, thx\nFormal: C", "the apples 99"].map(|part| text.find(part).unwrap());
         assert!(places.is_sorted(), "{text}");
-        assert_eq!(
-            prompter.prompt("hey").unwrap().prompt,
-            plm.file.tokenizer.encode_plain(&prompter.text("hey").unwrap()).unwrap()
-        );
         // Learnt from, a pair must not show its own answer.
         let example = &small::dataset(30).examples[2];
-        let own = prompter.example(example).unwrap().prompt;
-        let text: Vec<u8> = own.iter().flat_map(|id| plm.file.tokenizer.piece_bytes(*id).unwrap().to_vec()).collect();
-        let text = String::from_utf8(text).unwrap();
+        let text = text_of(&prompter.example(example).unwrap().prompt);
         assert!(shown(&text) == 3 && !text.contains(&example.target), "{text}");
         // Its stored form brings all of it back, and one without is the one of before.
         assert_eq!(PromptSetup::from_json(&setup.to_json().unwrap()).unwrap(), setup);

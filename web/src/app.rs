@@ -13,6 +13,7 @@ pub(crate) fn App() -> impl IntoView {
     provide_context(studio);
     let notice = studio.see(|s| s.notice.clone());
     let said = studio.see(|s| s.said.clone());
+    let wiped = studio.see(|s| s.wiped);
     view! {
         <div class="page">
             <header class="top">
@@ -36,12 +37,18 @@ pub(crate) fn App() -> impl IntoView {
                             }
                         })
                 }}
-                <DevicePanel />
-                <ModelPanel />
-                <DataPanel />
-                <TrainPanel />
-                <WritePanel />
-                <ReportPanel />
+                {move || {
+                    // Made anew when everything is deleted: what was typed or opened is gone as well.
+                    wiped.get();
+                    view! {
+                        <DevicePanel />
+                        <ModelPanel />
+                        <DataPanel />
+                        <TrainPanel />
+                        <WritePanel />
+                        <ReportPanel />
+                    }
+                }}
             </main>
             <footer>
                 <Ledger />

@@ -59,7 +59,8 @@ pub(crate) fn found(check: &Check) -> [String; 2] {
     let verdict = match check {
         Check::Done(verdict) => verdict,
         Check::Pending | Check::Without => {
-            let why = "No answers were compared: the lower loss on held-out pairs decided how it writes.";
+            let why =
+                "No answers were compared: the loss on held-out pairs decided how it writes, as far as there were any.";
             return ["Your adapter is ready; whether it helps was not checked.".to_owned(), why.to_owned()];
         }
         Check::Failed(why) => {
@@ -69,8 +70,8 @@ pub(crate) fn found(check: &Check) -> [String; 2] {
     };
     let points = |x: f32| format!("{x:+.1}").replace('-', "−");
     let range = match verdict.range {
-        [low, high] if low.is_finite() => format!("; with 95 % between {} and {}", points(low), points(high)),
-        _ => String::new(),
+        Some([low, high]) => format!("; with 95 % between {} and {}", points(low), points(high)),
+        None => String::new(),
     };
     let pairs = if verdict.pairs == 1 { "one pair".to_owned() } else { format!("{} pairs", verdict.pairs) };
     let gain = points(verdict.gain);
@@ -78,6 +79,7 @@ pub(crate) fn found(check: &Check) -> [String; 2] {
         format!("{gain} chrF points against the model alone in its answers to {pairs} it did not learn from{range}.");
     let said = match verdict.finding {
         Finding::Helps => "Your adapter helps.",
+        Finding::SeemsToHelp if verdict.range.is_some() => "Your adapter seems to help, but chance could do as much.",
         Finding::SeemsToHelp => "Your adapter seems to help, but so few pairs cannot prove it.",
         Finding::NoDifference => "No clear difference: your adapter is used because it finds your wording likelier.",
         Finding::DoesNotHelp => "Your adapter does not help.",
@@ -100,7 +102,7 @@ mod tests {
     #[test]
     fn every_finding_is_said_plainly_with_its_grounds() {
         let verdict = |finding, advice: &str| {
-            let range = [-1.5, 9.0];
+            let range = Some([-1.5, 9.0]);
             found(&Check::Done(Verdict { finding, gain: 4.2, range, pairs: 24, advice: advice.into() }))
         };
         let [said, grounds] = verdict(Finding::Helps, "");
@@ -115,8 +117,7 @@ mod tests {
             said.contains("does not help") && grounds.ends_with("The likely reason: it repeats itself."),
             "{grounds}"
         );
-        let range = [f32::NEG_INFINITY, f32::INFINITY];
-        let few = Verdict { finding: Finding::SeemsToHelp, gain: 4.2, range, pairs: 1, advice: String::new() };
+        let few = Verdict { finding: Finding::SeemsToHelp, gain: 4.2, range: None, pairs: 1, advice: String::new() };
         let [said, grounds] = found(&Check::Done(few));
         assert!(said.contains("cannot prove") && grounds.ends_with("answers to one pair it did not learn from."));
         assert!(found(&Check::Without)[0].contains("not checked"));

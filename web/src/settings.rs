@@ -1,4 +1,4 @@
-//! Settings that the page remembers by itself: choices, never the user's text.
+//! Settings that the page remembers by itself: choices, and of the user's text only a template of their own.
 
 use gloo::storage::{LocalStorage, Storage};
 use pema_protocol::{DataInfo, DeviceChoice, MixSettings, Schedule, TaskSettings, TrainSettings};

@@ -2,13 +2,15 @@
 
 use pema_protocol::{
     Answer, Check, CheckProgress, Command, DataInfo, DeviceInfo, DeviceKind, Estimate, Event, Kept, MemoryProgress,
-    ModelInfo, Neighbour, Project, Report, RequestId, Side, TokenView, TrainInfo, TrainProgress, Trouble, TroubleKind,
+    ModelInfo, Neighbour, Project, Report, RequestId, Side, TokenView, TrainInfo, TrainProgress, TrainSettings,
+    Trouble, TroubleKind,
 };
 
 use self::aloud::aloud;
 pub(crate) use self::step::Step;
 
 mod aloud;
+mod facts;
 mod step;
 
 /// Everything the page shows.
@@ -25,8 +27,10 @@ pub(crate) struct State {
     pub(crate) preview: Option<(Vec<String>, u32, u32)>,
     /// What the next run takes on and needs.
     pub(crate) estimate: Option<Estimate>,
-    /// A run that was cut off by an earlier visit.
+    /// A run that was cut off, which goes on with the model that is open.
     pub(crate) unfinished: bool,
+    /// What the last run was begun with.
+    pub(crate) run: Option<TrainSettings>,
     pub(crate) memory: Option<MemoryProgress>,
     pub(crate) history: Vec<TrainProgress>,
     /// The check of what was trained, while it runs.
@@ -53,10 +57,24 @@ pub(crate) struct State {
     pub(crate) notice: Option<String>,
     /// What a screen reader says: milestones, and progress in tenths.
     pub(crate) said: String,
+    /// How often everything was deleted: what the page holds of the user's goes with it.
+    pub(crate) wiped: u32,
+    /// What there was before a run that has not begun yet; one that is refused changes nothing.
+    before: Option<Box<Outcome>>,
     /// Requests that are not answered yet.
     running: Vec<(RequestId, Step)>,
     /// Those of them that the page asked by itself.
     quiet: Vec<RequestId>,
+}
+
+/// What a run makes.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Outcome {
+    memory: Option<MemoryProgress>,
+    history: Vec<TrainProgress>,
+    trained: Option<TrainInfo>,
+    report: Option<Report>,
+    unfinished: bool,
 }
 
 impl State {
@@ -78,19 +96,13 @@ impl State {
             return;
         }
         match command {
-            Command::Train { .. } => {
-                (self.memory, self.trained, self.report, self.paused) = (None, None, None, false);
-                self.history.clear();
-                (self.unfinished, self.checking) = (false, None);
+            Command::Train { settings, .. } => {
+                self.before = Some(Box::new(self.outcome(Outcome::default())));
+                (self.paused, self.checking, self.run) = (false, None, Some(settings.clone()));
             }
-            Command::Write { .. } => {
-                self.asked += 1;
-                self.base.clear();
-                self.adapted.clear();
-                (self.wrote, self.why, self.searched, self.searching) = (None, None, None, false);
-            }
+            Command::Write { .. } => self.forget_answers(),
             Command::OpenDevice { .. } => (self.device, self.model) = (None, None),
-            Command::OpenModel { .. } => (self.model, self.fetching) = (None, Some((0, 0))),
+            Command::OpenModel { .. } => self.fetching = Some((0, 0)),
             Command::Evaluate { .. } => self.measuring = Some((0, 0)),
             // Obeyed at once, or of no matter to whoever waits.
             Command::Cancel
@@ -101,6 +113,25 @@ impl State {
             _ => {}
         }
         self.running.push((id, step));
+    }
+
+    /// Puts one outcome in the place of another.
+    fn outcome(&mut self, new: Outcome) -> Outcome {
+        let Outcome { memory, history, trained, report, unfinished } = new;
+        Outcome {
+            memory: std::mem::replace(&mut self.memory, memory),
+            history: std::mem::replace(&mut self.history, history),
+            trained: std::mem::replace(&mut self.trained, trained),
+            report: std::mem::replace(&mut self.report, report),
+            unfinished: std::mem::replace(&mut self.unfinished, unfinished),
+        }
+    }
+
+    fn forget_answers(&mut self) {
+        self.asked += 1;
+        self.base.clear();
+        self.adapted.clear();
+        (self.wrote, self.why, self.searched, self.searching) = (None, None, None, false);
     }
 
     /// Whether a command of this step is being worked on.
@@ -123,20 +154,33 @@ impl State {
         if let Some(said) = aloud(&event) {
             self.said = said;
         }
+        if matches!(
+            event,
+            Event::MemoryProgress(_)
+                | Event::TrainResumed { .. }
+                | Event::TrainProgress(_)
+                | Event::CheckProgress(_)
+                | Event::Trained(_)
+        ) {
+            self.before = None; // the run has begun
+        }
         match event {
             Event::Ready { project, .. } => self.restore(*project),
             Event::DeviceReady(info) => self.device = Some(info),
-            Event::ModelProgress { bytes, of } => self.fetching = Some((bytes, of)),
+            Event::ModelProgress { bytes, of } => {
+                (self.model, self.fetching) = (None, Some((bytes, of)));
+                // The first bytes of another one lie in its place.
+                self.kept_model = self.kept_model.take().filter(|_| bytes == 0);
+            }
             Event::ModelReady(info) => {
-                self.kept_model = Some((info.name.clone(), info.bytes));
+                self.forget_answers();
+                (self.kept_model, self.unfinished) = (Some((info.name.clone(), info.bytes)), info.unfinished);
                 (self.model, self.fetching) = (Some(info), None);
             }
             Event::DataReady(info) => {
                 self.data = Some(info);
                 (self.preview, self.estimate) = (None, None);
-                (self.memory, self.trained, self.report) = (None, None, None);
-                self.history.clear();
-                self.unfinished = false;
+                self.outcome(Outcome::default());
             }
             Event::PromptPreview { tokens, context, too_long } => self.preview = Some((tokens, context, too_long)),
             Event::Estimated(estimate) => self.estimate = Some(estimate),
@@ -148,6 +192,9 @@ impl State {
                 self.history.clone_from(&info.history);
                 self.checking = None;
                 (self.trained, self.paused, self.unfinished) = (Some(info), false, false);
+                if let Some(model) = &mut self.model {
+                    model.fits = true;
+                }
             }
             Event::Paused { paused } => self.paused = paused,
             Event::Token { side: Side::Base, token } => self.base.push(token),
@@ -166,6 +213,7 @@ impl State {
                     device: self.device.clone(),
                     ledger: std::mem::take(&mut self.ledger),
                     asked: self.asked,
+                    wiped: self.wiped + 1,
                     said: std::mem::take(&mut self.said),
                     ..State::default()
                 };
@@ -179,7 +227,7 @@ impl State {
         self.ready = true;
         self.kept_model = project.model.map(|m| (m.name, m.bytes));
         self.data = project.data;
-        self.unfinished = project.unfinished.is_some();
+        (self.unfinished, self.run) = (project.unfinished.is_some(), project.settings);
         // Until it is checked it is not done; the check goes on by itself.
         self.trained = project.trained.filter(|t| t.check != Check::Pending);
         self.history = self.trained.as_ref().map(|t| t.history.clone()).unwrap_or_default();
@@ -200,6 +248,12 @@ impl State {
             self.quiet.clear();
             self.ready = false;
         }
+        if step == Step::Train {
+            match self.before.take() {
+                Some(before) => _ = self.outcome(*before),
+                None => self.unfinished = self.trained.is_none(),
+            }
+        }
         self.running.retain(|r| r.0 != id);
         self.quiet.retain(|q| *q != id);
         (self.fetching, self.measuring, self.checking, self.paused) = (None, None, None, false);
@@ -210,52 +264,6 @@ impl State {
     pub(crate) fn found_wrong(&mut self, step: Step, trouble: Trouble) {
         self.troubles.retain(|t| t.0 != step);
         self.troubles.push((step, trouble));
-    }
-
-    /// The first step that is not done, where a newcomer goes on.
-    pub(crate) fn next(&self) -> Option<Step> {
-        Step::ALL.into_iter().find(|step| !self.done(*step))
-    }
-
-    /// Whether a step has what it is for.
-    pub(crate) fn done(&self, step: Step) -> bool {
-        match step {
-            Step::Device => self.device.is_some(),
-            Step::Model => self.model.is_some(),
-            Step::Data => self.data.is_some(),
-            Step::Train => self.trained.is_some(),
-            Step::Write => self.wrote.is_some(),
-            Step::Report => self.report.is_some(),
-        }
-    }
-
-    /// What a step waits for; `None` when it can be used.
-    pub(crate) fn waits_for(&self, step: Step) -> Option<&'static str> {
-        let model = self.model.is_none().then_some("Open a model first.");
-        let data = self.data.is_none().then_some("Open your pairs first.");
-        let trained = self.trained.is_none().then_some("Train first.");
-        let training = self.busy(Step::Train).then_some("The device is busy with the training.");
-        match step {
-            Step::Device => (!self.ready).then_some("The engine is starting…"),
-            Step::Data => (!self.ready).then_some("In a moment."),
-            Step::Model => self.device.is_none().then_some("The device is tested first."),
-            Step::Train => model.or(data),
-            Step::Write => model.or(training),
-            Step::Report => model.or(data).or(training).or(trained),
-        }
-    }
-
-    /// What the device means for the user, in a sentence.
-    pub(crate) fn device_sentence(&self) -> Option<&'static str> {
-        Some(match self.device.as_ref()?.kind {
-            DeviceKind::Gpu => "Building and training take seconds.",
-            DeviceKind::Software => {
-                "This adapter imitates a GPU on the processor: right, but slower than the processor itself."
-            }
-            DeviceKind::Cpu => {
-                "Everything works, in minutes instead of seconds; a first round takes on a part of your pairs."
-            }
-        })
     }
 }
 

@@ -16,6 +16,8 @@ pub(crate) struct Studio {
     pub(crate) settings: RwSignal<Settings>,
     /// The step that had the focus last.
     pub(crate) focused: StoredValue<Option<Step>>,
+    /// An engine died over what the page had begun by itself, so that nothing is begun by itself any more.
+    careful: StoredValue<bool>,
     engine: StoredValue<Option<Engine>, LocalStorage>,
 }
 
@@ -26,6 +28,7 @@ impl Studio {
             state: RwSignal::new(State::default()),
             settings: RwSignal::new(Settings::load()),
             focused: StoredValue::new(None),
+            careful: StoredValue::new(false),
             engine: StoredValue::new_local(None),
         };
         Effect::new(move |_| studio.settings.with(Settings::save));
@@ -71,7 +74,7 @@ impl Studio {
             }
             Event::DeviceReady(_) => {
                 self.state.update(|s| s.apply(id, event));
-                if self.state.with_untracked(|s| s.kept_model.is_some()) {
+                if self.state.with_untracked(|s| s.kept_model.is_some()) && !self.careful.get_value() {
                     self.say(Command::OpenModel { source: ModelSource::Kept });
                 }
                 return;
@@ -79,7 +82,10 @@ impl Studio {
             Event::Exported { name, media, bytes } => download(name, media, bytes),
             // One that never ran would not run the second time either.
             Event::Trouble(trouble) if trouble.kind == TroubleKind::Dead && self.state.with_untracked(|s| s.ready) => {
-                let notice = format!("{} It was started again.", trouble.text);
+                if self.state.with_untracked(|s| s.busy(Step::Model) || s.busy(Step::Train)) {
+                    self.careful.set_value(true);
+                }
+                let notice = format!("{}. The engine was started again.", trouble.text.trim_end_matches('.'));
                 self.state.update(|s| s.notice = Some(notice));
                 // Later: this is called from the engine that is thrown away.
                 gloo::timers::callback::Timeout::new(500, move || self.restart()).forget();
@@ -92,7 +98,10 @@ impl Studio {
             Event::ModelReady(_) | Event::DataReady(_) | Event::Trained(_) | Event::Reported(_) | Event::Deleted
         );
         if matches!(event, Event::Deleted) {
+            self.settings.update(|s| *s = Settings { device: s.device, ..Settings::default() });
             Settings::forget();
+            // The button that was pressed is gone with all the rest.
+            gloo::timers::callback::Timeout::new(100, || focus("kept")).forget();
         }
         // What the user wanted of another adapter is not what this one was found to need.
         if matches!(event, Event::Trained(_)) {
@@ -103,15 +112,16 @@ impl Studio {
             self.say(Command::ListKept);
         }
         // A run that was cut off goes on by itself.
-        if resumes && self.state.with_untracked(|s| s.unfinished && s.data.is_some()) {
+        if resumes && !self.careful.get_value() && self.state.with_untracked(|s| s.unfinished && s.data.is_some()) {
             self.train(false);
         }
     }
 
-    /// Builds what is missing of the memory and trains.
+    /// Builds what is missing of the memory and trains; a run that was cut off goes on with what it was begun with.
     pub(crate) fn train(self, restart: bool) {
-        let suits = self.state.with_untracked(|s| s.data.clone());
-        let settings = self.settings.with_untracked(|s| s.train(suits.as_ref()));
+        let (suits, begun) = self.state.with_untracked(|s| (s.data.clone(), s.run.clone().filter(|_| s.unfinished)));
+        let chosen = self.settings.with_untracked(|s| s.train(suits.as_ref()));
+        let settings = begun.filter(|_| !restart).unwrap_or(chosen);
         self.say(Command::Train { settings, restart });
     }
 
@@ -131,7 +141,11 @@ impl Studio {
 
 /// Focuses and shows a step.
 pub(crate) fn go_to(step: Step) {
-    let place = web_sys::window().and_then(|w| w.document()).and_then(|d| d.get_element_by_id(step.anchor()));
+    focus(step.anchor());
+}
+
+fn focus(id: &str) {
+    let place = web_sys::window().and_then(|w| w.document()).and_then(|d| d.get_element_by_id(id));
     if let Some(place) = place {
         place.scroll_into_view();
         if let Ok(place) = place.dyn_into::<web_sys::HtmlElement>() {

@@ -1,10 +1,11 @@
 //! A small static server for this machine: the studio's files, with byte ranges for models.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use anyhow::{Context, Result};
 
@@ -39,6 +40,8 @@ struct Asked {
     method: String,
     path: String,
     range: Option<String>,
+    /// The file that `range` is of.
+    if_range: Option<String>,
     host: String,
 }
 
@@ -67,7 +70,7 @@ fn read(reader: &mut impl BufRead) -> io::Result<Option<Asked>> {
     }
     let mut words = line.split_whitespace();
     let (method, path) = (words.next().unwrap_or_default().to_owned(), words.next().unwrap_or_default().to_owned());
-    let mut asked = Asked { method, path, range: None, host: String::new() };
+    let mut asked = Asked { method, path, range: None, if_range: None, host: String::new() };
     loop {
         let mut line = String::new();
         if reader.take(8192).read_line(&mut line)? == 0 || line.trim().is_empty() {
@@ -75,6 +78,9 @@ fn read(reader: &mut impl BufRead) -> io::Result<Option<Asked>> {
         }
         match line.trim().split_once(':') {
             Some((name, value)) if name.eq_ignore_ascii_case("range") => asked.range = Some(value.trim().to_owned()),
+            Some((name, value)) if name.eq_ignore_ascii_case("if-range") => {
+                asked.if_range = Some(value.trim().to_owned())
+            }
             Some((name, value)) if name.eq_ignore_ascii_case("host") => asked.host = value.trim().to_owned(),
             _ => {}
         }
@@ -99,8 +105,11 @@ impl Site {
 
 fn file(stream: &mut TcpStream, asked: &Asked, path: &Path) -> io::Result<()> {
     let mut file = File::open(path)?;
-    let size = file.metadata()?.len();
-    let (status, first, end) = match asked.range.as_deref().map(|r| range(r, size)) {
+    let meta = file.metadata()?;
+    let (size, tag) = (meta.len(), tag(&meta)?);
+    // A part of another file than the one that is there now would be of no use.
+    let wanted = asked.range.as_deref().filter(|_| asked.if_range.as_ref().is_none_or(|of| *of == tag));
+    let (status, first, end) = match wanted.map(|r| range(r, size)) {
         None => ("200 OK", 0, size),
         Some(Some((first, end))) => ("206 Partial Content", first, end),
         Some(None) => {
@@ -112,6 +121,7 @@ fn file(stream: &mut TcpStream, asked: &Asked, path: &Path) -> io::Result<()> {
     if status.starts_with("206") {
         head += &format!("Content-Range: bytes {first}-{}/{size}\r\n", end - 1);
     }
+    head += &format!("ETag: {tag}\r\n");
     head += "Accept-Ranges: bytes\r\nCache-Control: no-cache\r\nX-Content-Type-Options: nosniff\r\n\
              Referrer-Policy: no-referrer\r\nCross-Origin-Opener-Policy: same-origin\r\n\
              Cross-Origin-Embedder-Policy: require-corp\r\n\r\n";
@@ -125,6 +135,12 @@ fn file(stream: &mut TcpStream, asked: &Asked, path: &Path) -> io::Result<()> {
 
 fn short(stream: &mut TcpStream, status: &str) -> io::Result<()> {
     write!(stream, "HTTP/1.1 {status}\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n\r\n{status}", status.len())
+}
+
+/// The entity tag of a file: another one when it is written anew.
+fn tag(meta: &Metadata) -> io::Result<String> {
+    let written = meta.modified()?.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Ok(format!("\"{:x}-{:x}\"", meta.len(), written.as_nanos()))
 }
 
 /// First byte and the one behind the last; `None` where nothing lies there.
@@ -152,13 +168,18 @@ fn media(path: &Path) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Once;
+
     use super::*;
 
     fn ask(request: &str) -> String {
-        let folder = std::env::temp_dir().join(format!("pema-serve-{}-{}", std::process::id(), request.len()));
-        std::fs::create_dir_all(folder.join("site")).unwrap();
-        std::fs::write(folder.join("site/index.html"), "0123456789").unwrap();
-        std::fs::write(folder.join("secret"), "secret").unwrap();
+        static WRITTEN: Once = Once::new();
+        let folder = std::env::temp_dir().join(format!("pema-serve-{}", std::process::id()));
+        WRITTEN.call_once(|| {
+            std::fs::create_dir_all(folder.join("site")).unwrap();
+            std::fs::write(folder.join("site/index.html"), "0123456789").unwrap();
+            std::fs::write(folder.join("secret"), "secret").unwrap();
+        });
         let beside = vec![("models/m.gguf".to_owned(), folder.join("secret"))];
         let site = Site { folder: folder.join("site"), prefix: "/sub/".into(), beside };
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -186,6 +207,16 @@ mod tests {
         assert!(get("/sub/models/m.gguf", "").ends_with("secret"));
         let head = ask("HEAD /sub/ HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n");
         assert!(head.contains("Content-Length: 10") && head.ends_with("\r\n\r\n"));
+    }
+
+    #[test]
+    fn a_part_is_of_the_file_it_was_asked_of() {
+        let whole = get("/sub/index.html", "");
+        let tag = whole.lines().find_map(|line| line.strip_prefix("ETag: ")).unwrap();
+        let part = |of: &str| get("/sub/index.html", &format!("Range: bytes=5-\r\nIf-Range: {of}\r\n"));
+        assert!(part(tag).starts_with("HTTP/1.1 206") && part(tag).ends_with("\r\n\r\n56789"));
+        let other = part("\"another\"");
+        assert!(other.starts_with("HTTP/1.1 200") && other.ends_with("\r\n\r\n0123456789"), "{other}");
     }
 
     #[test]

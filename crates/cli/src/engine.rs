@@ -4,11 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use pema::dataset::{Dataset, Format};
 use pema::template::Template;
 use pema::train::TrainConfig;
-use pema::{Adapter, FolderStore, Knn, KnnConfig, Memory, MemoryStore, PromptSetup, files, format};
+use pema::{Adapter, FolderStore, Knn, KnnConfig, Memory, Method, PromptSetup, files, format};
 use pema_device::{Device, Kind};
 use pema_plm::source::FileSource;
 use pema_plm::{Identity, ModelFile, Plm};
@@ -57,6 +57,11 @@ pub fn dataset(args: &DataArgs, limit: Option<usize>) -> Result<Dataset> {
             let (inputs, outputs) = (files::read(&args.data)?, files::read(targets)?);
             Dataset::parse_lines(&name(&args.data), &inputs, &name(targets), &outputs)?
         }
+        None if is_text(&args.data) => bail!(
+            "{}: plain text holds one side of the pairs only; give the file with one target per line as --targets, or use \
+             .jsonl, .csv or .tsv",
+            name(&args.data)
+        ),
         None => examples(&args.data, &args.fields)?,
     };
     data.examples.truncate(limit.unwrap_or(usize::MAX));
@@ -65,53 +70,86 @@ pub fn dataset(args: &DataArgs, limit: Option<usize>) -> Result<Dataset> {
 
 /// Reads examples from one file with fields.
 pub fn examples(path: &Path, fields: &FieldArgs) -> Result<Dataset> {
-    let (name, bytes) = (path.display().to_string(), files::read(path)?);
-    let format = Format::from_name(&name)?;
+    let name = path.display().to_string();
+    if is_text(path) {
+        bail!("{name}: plain text has no fields, and both sides of the pairs are read here; use .jsonl, .csv or .tsv");
+    }
+    let (format, bytes) = (Format::from_name(&name)?, files::read(path)?);
     let (input, target) = fields_of(&name, &bytes, format, fields)?;
     Ok(Dataset::parse(&name, &bytes, format, &input, &target)?)
 }
 
-/// Inputs alone, from one file with fields.
+/// Inputs alone: one a line of a text, or a field of every example.
 pub fn inputs(path: &Path, field: Option<&str>) -> Result<Vec<String>> {
-    let (name, bytes) = (path.display().to_string(), files::read(path)?);
-    let format = Format::from_name(&name)?;
-    let field = match field {
-        Some(field) => field.to_owned(),
-        None => Dataset::guess(&Dataset::fields(&name, &bytes, format)?).0,
+    let name = path.display().to_string();
+    let (format, bytes) = (Format::from_name(&name)?, files::read(path)?);
+    let data = match (format, field) {
+        (Format::TwoFiles, _) => Dataset::parse_lines(&name, &bytes, &name, &bytes)?,
+        (_, Some(field)) => Dataset::parse(&name, &bytes, format, field, field)?,
+        (_, None) => {
+            let (field, _) = Dataset::guess(&name, &Dataset::fields(&name, &bytes, format)?, [None, None])?;
+            Dataset::parse(&name, &bytes, format, &field, &field)?
+        }
     };
-    Ok(Dataset::parse(&name, &bytes, format, &field, &field)?.examples.into_iter().map(|e| e.input).collect())
+    Ok(data.examples.into_iter().map(|e| e.input).collect())
+}
+
+fn is_text(path: &Path) -> bool {
+    Format::from_name(&path.display().to_string()).is_ok_and(|format| format == Format::TwoFiles)
 }
 
 /// Names of input and target: the user's, else the likeliest in the file.
 fn fields_of(name: &str, bytes: &[u8], format: Format, fields: &FieldArgs) -> Result<(String, String)> {
-    let guess = Dataset::guess(&Dataset::fields(name, bytes, format)?);
-    Ok((fields.input_field.clone().unwrap_or(guess.0), fields.target_field.clone().unwrap_or(guess.1)))
+    let chosen = [fields.input_field.as_deref(), fields.target_field.as_deref()];
+    Ok(Dataset::guess(name, &Dataset::fields(name, bytes, format)?, chosen)?)
 }
 
-/// The user's template, else one made of the names of a file's fields; `data` is what was read of it.
-pub fn template(chosen: Option<&Template>, path: &Path, fields: &FieldArgs, data: &Dataset) -> Result<Template> {
+/// The user's template, else one made of the names of a file's fields, of which two texts have none; `data` is what was
+/// read of it.
+pub fn template(
+    chosen: Option<&Template>,
+    path: &Path,
+    fields: Option<&FieldArgs>,
+    data: &Dataset,
+) -> Result<Template> {
     if let Some(template) = chosen {
-        warn_of_lines(template, data);
+        warn_of_cut_targets(template, data);
         return Ok(template.clone());
     }
-    let name = path.display().to_string();
-    let (input, target) = match Format::from_name(&name)? {
-        Format::TwoFiles => ("input".to_owned(), "output".to_owned()),
-        format => fields_of(&name, &files::read(path)?, format, fields)?,
+    let (input, target) = match fields {
+        None => ("input".to_owned(), "output".to_owned()),
+        Some(fields) => {
+            let name = path.display().to_string();
+            fields_of(&name, &files::read(path)?, Format::from_name(&name)?, fields)?
+        }
     };
     Ok(Template::parse(&Template::suiting(&input, &target, data.multiline_targets() > 0))?)
 }
 
 /// Says so when a template cannot write what the targets are.
-pub fn warn_of_lines(template: &Template, data: &Dataset) {
-    let several = data.multiline_targets();
-    if several > 0 && template.ends_with_line() {
+pub fn warn_of_cut_targets(template: &Template, data: &Dataset) {
+    let cut = template.cut_short(data.examples.iter().map(|e| e.target.as_str()));
+    if cut > 0 {
         eprintln!(
-            "note: {several} of {} targets have several lines, but with this template a text ends with its first \
-             line; put a mark behind {{target}}, as in '{{target}}\\n###', or leave --template out where you can",
+            "note: with this template a text ends at {:?}, which is inside of {cut} of {} targets: they can never be \
+             written whole; put a mark that is in none of them behind {{target}}, as in '{{target}}\\n###', or leave \
+             --template out where you can",
+            template.stop_string().unwrap_or_default(),
             data.examples.len()
         );
     }
+}
+
+/// Refuses methods whose adapter or memory was not given, before anything is written.
+pub fn check_methods(methods: &[Method], with: &WithArgs) -> Result<()> {
+    let missing = methods.iter().find_map(|method| match method {
+        Method::Knn if with.memory.is_none() => Some((method, "a memory: give --memory DIR")),
+        method if method.adapted() && with.adapter.is_none() => Some((method, "an adapter: give --adapter FILE")),
+        _ => None,
+    });
+    let Some((method, what)) = missing else { return Ok(()) };
+    let why = format!("the method {} needs {what}, or choose another method\n", method.name());
+    Err(clap::Error::raw(clap::error::ErrorKind::MissingRequiredArgument, why).into())
 }
 
 /// Reads a memory and checks that it was made with this model.

@@ -93,7 +93,8 @@ impl<'a, S: ByteSource> Lab<'a, S> {
                 for way in &ways {
                     let key = self.key(task, *way, seed);
                     if let Some(record) = records.get(&key) {
-                        asked.push(record.clone());
+                        // The file may have been called otherwise then.
+                        asked.push(Record { task: task.name.clone(), ..record.clone() });
                         continue;
                     }
                     let mut say = |doing| on(Step { task: &task.name, way: *way, seed, doing });
@@ -111,10 +112,19 @@ impl<'a, S: ByteSource> Lab<'a, S> {
                             tuned = Some(of);
                             record
                         }
-                        Way::Plain { form, method, shown, .. } => {
+                        Way::Plain { form, method, more, shown } => {
                             let ground = grounds[shown as usize].get_or_insert_with(|| self.ground(task, shown));
                             self.prepare(task, seed, form, method, ground, &mut say).await?;
-                            self.plain(task, *way, seed, key, base.as_ref(), ground, &mut say).await?
+                            let (adapter, knn, seconds, note) =
+                                self.plain(task, form, method, more, ground, &mut say).await?;
+                            let (prompt, adapter, knn, peak) =
+                                (&ground.prompt, adapter.as_ref(), knn.as_ref(), ground.peak);
+                            let votes = knn.map(|knn| knn.config.lambda).filter(|_| method.adapted());
+                            let config = |n| GenerateConfig { votes, ..GenerateConfig::greedy(method, prompt, n) };
+                            say("writing");
+                            let measured =
+                                Measured { task, way: *way, seed, key, prompt, adapter, knn, seconds, peak, note };
+                            measured.score(self.plm, config, base.as_ref()).await?
                         }
                     };
                     asked.push(record.clone());
@@ -192,19 +202,16 @@ impl<'a, S: ByteSource> Lab<'a, S> {
         Ok(builder.finish())
     }
 
+    /// Adapter and neighbours of a plain way, what making them took, and what was chosen, in words.
     async fn plain(
         &self,
         task: &Task,
-        way: Way,
-        seed: u64,
-        key: String,
-        base: Option<&Record>,
+        form: Form,
+        method: Method,
+        more: More,
         ground: &Ground,
         say: &mut impl FnMut(&'static str),
-    ) -> Result<Record> {
-        let Way::Plain { form, method, more, .. } = way else {
-            return Err(pema::Error::Empty { file: way.to_string() }.into());
-        };
+    ) -> Result<(Option<Adapter>, Option<Knn>, Seconds, String)> {
         let at = ground.adapters.iter().position(|a| a.form == form).filter(|_| method.adapted());
         let mut adapter = at.map(|at| ground.adapters[at].clone());
         let mut seconds = Seconds { train: at.map_or(0.0, |at| ground.train[at]), ..Seconds::default() };
@@ -237,12 +244,6 @@ impl<'a, S: ByteSource> Lab<'a, S> {
             }
         }
         seconds.choose = begun.elapsed().as_secs_f64();
-        let votes = knn.as_ref().map(|knn| knn.config.lambda).filter(|_| method.adapted());
-        let config = |n| GenerateConfig { votes, ..GenerateConfig::greedy(method, &ground.prompt, n) };
-        say("writing");
-        let (adapter, knn) = (adapter.as_ref(), knn.as_ref());
-        Measured { task, way, seed, key, prompt: &ground.prompt, adapter, knn, seconds, peak: ground.peak, note }
-            .score(self.plm, config, base)
-            .await
+        Ok((adapter, knn, seconds, note))
     }
 }

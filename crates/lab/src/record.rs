@@ -1,5 +1,6 @@
 //! What was measured, one JSON object a line, so that nothing is measured twice.
 
+use std::collections::HashMap;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -43,6 +44,21 @@ pub struct Record {
     pub note: String,
     /// Inputs, references and texts.
     pub texts: Vec<[String; 3]>,
+}
+
+impl Record {
+    /// What was written for these inputs and references; `None` when one of them is not among the record's, because it does
+    /// not fit the model behind every prompt.
+    pub fn texts_for<'a>(&'a self, pairs: impl IntoIterator<Item = [&'a str; 2]>) -> Option<Vec<&'a str>> {
+        let known: HashMap<[&str; 2], &str> =
+            self.texts.iter().map(|[input, wanted, text]| ([input.as_str(), wanted.as_str()], text.as_str())).collect();
+        pairs.into_iter().map(|pair| known.get(&pair).copied()).collect()
+    }
+
+    /// Inputs and references.
+    pub fn asked(&self) -> impl Iterator<Item = [&str; 2]> {
+        self.texts.iter().map(|[input, wanted, _]| [input.as_str(), wanted.as_str()])
+    }
 }
 
 /// Seconds of the phases.
@@ -137,6 +153,14 @@ pub(crate) mod tests {
                 ["x".into(), "y".into(), "z".into()],
             ],
         }
+    }
+
+    #[test]
+    fn texts_are_found_by_their_pairs_and_not_by_their_places() {
+        let all = record("a", "base", 1, 50.0);
+        let last = Record { texts: all.texts[1..].to_vec(), ..all.clone() };
+        assert_eq!(all.texts_for(last.asked()), Some(vec!["z"]));
+        assert_eq!(last.texts_for(all.asked()), None);
     }
 
     #[test]

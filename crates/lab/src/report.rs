@@ -63,7 +63,7 @@ pub fn html(model: &str, command: &str, records: &[Record]) -> String {
 
 fn section(task: &str, lines: &[&Line], records: &[&Record]) -> String {
     let default = Way::Default.to_string();
-    let pairs = records.first().map_or([0; 3], |r| r.pairs);
+    let pairs = records.iter().map(|r| r.pairs).max_by_key(|pairs| pairs[2]).unwrap_or_default();
     let mut out = format!(
         "<h2>{}</h2><p class=\"muted\">{} pairs to learn from, {} to choose on, {} to test on.</p>",
         escape(task),
@@ -71,6 +71,14 @@ fn section(task: &str, lines: &[&Line], records: &[&Record]) -> String {
         pairs[1],
         pairs[2]
     );
+    for line in lines {
+        if let Some(fewer) = records.iter().find(|r| r.way == line.way && r.pairs[2] < pairs[2]) {
+            let (way, left) = (escape(&words(&line.way)), fewer.pairs[2]);
+            out += &format!(
+                "<p class=\"muted\">{way}: {left} pairs, the others do not fit the model behind its prompt.</p>"
+            );
+        }
+    }
     let names: Vec<String> = lines.iter().map(|l| words(&l.way)).collect();
     let picture: Vec<Bar<'_>> = lines
         .iter()
@@ -156,7 +164,7 @@ fn examples(records: &[&Record]) -> String {
     );
     for (_, i) in rows.into_iter().take(SHOWN) {
         let [input, wanted, text] = &adapted.texts[i];
-        let alone = base.texts.get(i).map_or("", |t| t[2].as_str());
+        let alone = base.texts_for([[input.as_str(), wanted.as_str()]]).map_or("", |texts| texts[0]);
         out += "<tr>";
         for cell in [input, alone, text, wanted] {
             out += &format!("<td>{}</td>", escape(cell));

@@ -47,11 +47,9 @@ impl Measured<'_> {
         let kept = task.test.examples.iter().filter(|e| !left_out.contains(&e.line));
         let (inputs, targets): (Vec<&str>, Vec<&str>) = kept.map(|e| (e.input.as_str(), e.target.as_str())).unzip();
         let texts = &evaluation.texts;
-        let of_base: Option<Vec<&str>> = base.map(|b| b.texts.iter().map(|t| t[2].as_str()).collect());
-        let gain = match &of_base {
-            Some(of_base) if of_base.len() == texts.len() => Some(chrf_gain(of_base, texts, &targets)?),
-            _ => None,
-        };
+        let asked = inputs.iter().zip(&targets).map(|(input, target)| [*input, *target]);
+        let of_base = base.and_then(|base| base.texts_for(asked));
+        let gain = of_base.map(|of_base| chrf_gain(&of_base, texts, &targets)).transpose()?;
         let triples =
             inputs.iter().zip(&targets).zip(texts).map(|((i, t), w)| [(*i).to_owned(), (*t).to_owned(), w.clone()]);
         Ok(Record {

@@ -92,9 +92,10 @@ fn line(records: &[&Record], all: &[Record]) -> Option<Line> {
 fn own_gain(record: &Record, all: &[Record]) -> Option<Interval> {
     let rival = record.way.parse::<Way>().ok()?.rival()?.to_string();
     let rival = all.iter().find(|r| r.task == record.task && r.seed == record.seed && r.way == rival)?;
-    let of = |r: &Record, i: usize| r.texts.iter().map(|t| t[i].clone()).collect::<Vec<_>>();
-    // Of texts of other pairs nothing is said.
-    (of(rival, 1) == of(record, 1)).then(|| chrf_gain(&of(rival, 2), &of(record, 2), &of(record, 1)).ok())?
+    let alone = rival.texts_for(record.asked())?;
+    let (texts, wanted): (Vec<&str>, Vec<&str>) =
+        record.texts.iter().map(|[_, wanted, text]| (text.as_str(), wanted.as_str())).unzip();
+    chrf_gain(&alone, &texts, &wanted).ok()
 }
 
 /// Means of the values and of the ends.
@@ -107,8 +108,11 @@ fn mean_interval(all: &[Interval]) -> Option<Interval> {
 pub fn first_sentence(lines: &[Line]) -> String {
     let default: Vec<&Line> = lines.iter().filter(|l| l.way == Way::Default.to_string()).collect();
     let gains: Vec<Interval> = default.iter().filter_map(|l| l.gain).collect();
-    if gains.is_empty() {
+    if default.is_empty() {
         return "The default was not measured, so this report compares methods only.".to_owned();
+    }
+    if gains.is_empty() {
+        return "The default wrote pairs that the model alone did not write, so nothing is said of a gain.".to_owned();
     }
     let (of, better) = (gains.len(), gains.iter().filter(|g| g.low > 0.0).count());
     let worse = gains.iter().filter(|g| g.high < 0.0).count();
@@ -189,5 +193,8 @@ mod tests {
         assert!(said(&[50.5, 49.0]).contains("no clear difference"));
         assert!(said(&[60.0, 40.0, 70.0]).contains("clearly better on 2 and clearly worse on 1 of 3"));
         assert!(first_sentence(&[]).contains("not measured"));
+        let mut alone = lines(&[record("a", "default", 1, 60.0)]);
+        alone[0].gain = None;
+        assert!(first_sentence(&alone).contains("nothing is said of a gain"));
     }
 }

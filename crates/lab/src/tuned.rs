@@ -60,6 +60,7 @@ impl TunedWay {
             }
         })
         .await?;
+        seconds.choose += since.elapsed().as_secs_f64(); // of the last thing that was chosen
         Ok(TunedWay { tuned, seconds, demonstrations })
     }
 

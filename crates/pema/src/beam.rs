@@ -122,7 +122,7 @@ impl Searches {
         for (search, prompt) in self.all.into_iter().zip(prompts) {
             // Every search ends with a finished version; a text that was left out would shift all others.
             let best = search.done.into_iter().next();
-            let best = best.ok_or(Error::Diverged { step: 0, loss: f64::NAN, lr: 0.0 })?;
+            let best = best.ok_or(Error::NotANumber { what: "the probability of every version of a text" })?;
             let (_, mut text) = best.text.end();
             if config.explain {
                 generator.explain(batch, prompt, config, search.reader.as_ref(), &mut text).await?;

@@ -4,7 +4,7 @@ use pema_kernels::argmax;
 use pema_plm::source::ByteSource;
 use pema_plm::{BATCH_TOKENS, Plm};
 
-use crate::dataset::Dataset;
+use crate::dataset::{DataError, Dataset};
 use crate::decode::Batch;
 use crate::memory::{ContextMode, Memory, MemoryMeta};
 use crate::prompt::{Encoded, PromptSetup, Prompter, shared_prefix};
@@ -60,7 +60,7 @@ impl<'a, S: ByteSource> Builder<'a, S> {
     /// Encodes the examples and reads the shared prefix. Errors when no example fits.
     pub fn new(plm: &'a Plm<S>, data: &Dataset, config: BuildConfig) -> Result<Builder<'a, S>> {
         if data.examples.is_empty() {
-            return Err(Error::Empty { file: data.name.clone() });
+            return Err(DataError::Empty { file: data.name.clone() }.into());
         }
         let prompter = Prompter::new(&plm.file, &config.prompt)?;
         let limit = config.max_tokens.unwrap_or(usize::MAX).min(plm.file.config.context);

@@ -98,7 +98,7 @@ impl<'a, S: ByteSource> Checker<'a, S> {
     /// [`Error::Needs`] when it has none.
     pub fn new(generator: &'a Generator<'a, S>, held: Held<'a>) -> Result<Checker<'a, S>> {
         let Some(adapter) = generator.adapter() else {
-            return Err(Error::Needs { method: "the check", needs: "an adapter (--adapter FILE)" });
+            return Err(Error::Needs { method: "the check", needs: "an adapter" });
         };
         let plm = generator.plm();
         let encode = |similar: Option<Similar>| -> Result<Vec<Encoded>> {
@@ -202,6 +202,12 @@ impl<'a, S: ByteSource> Checker<'a, S> {
         tried(false) && tried(true)
     }
 
+    /// Whether the model alone and the adapter both wrote behind pairs like the input.
+    fn both_behind_similar(&self) -> bool {
+        let tried = |adapted| self.tried.iter().any(|t| t.mix.similar > 0 && t.mix.method.adapted() == adapted);
+        tried(false) && tried(true)
+    }
+
     /// Chooses among the ways that were tried, leaving out what only one side did. The adapter was trained on so many examples.
     ///
     /// # Errors
@@ -209,8 +215,9 @@ impl<'a, S: ByteSource> Checker<'a, S> {
     pub fn decide(&self, trained_on: usize) -> Result<Verdict> {
         let (inputs, targets): (Vec<String>, Vec<String>) =
             self.held.written.iter().map(|e| (e.input.clone(), e.target.clone())).unzip();
-        let searched = self.searched();
-        let tried: Vec<Tried> = self.tried.iter().filter(|t| searched || t.mix.beams == 1).cloned().collect();
+        let (searched, similar) = (self.searched(), self.both_behind_similar());
+        let fair = |mix: &Mix| (searched || mix.beams == 1) && (similar || mix.similar == 0);
+        let tried: Vec<Tried> = self.tried.iter().filter(|t| fair(&t.mix)).cloned().collect();
         decide(&tried, &inputs, &targets, trained_on)
     }
 

@@ -1,5 +1,6 @@
 //! A user's examples: files in, pairs of input and target out.
 
+mod error;
 mod fields;
 mod json_lines;
 mod split;
@@ -9,7 +10,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
+pub use error::DataError;
+use error::Result;
 
 /// One pair of texts, as written in the file.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -49,7 +51,7 @@ impl Format {
     /// Format of a file by the ending of its name, upper or lower case.
     ///
     /// # Errors
-    /// [`Error::UnknownFormat`] for any other ending.
+    /// [`DataError::UnknownFormat`] for any other ending.
     pub fn from_name(file: &str) -> Result<Self> {
         let ending = Path::new(file).extension().and_then(|ending| ending.to_str()).unwrap_or_default();
         match ending.to_ascii_lowercase().as_str() {
@@ -57,7 +59,7 @@ impl Format {
             "csv" => Ok(Self::Csv),
             "tsv" | "tab" => Ok(Self::Tsv),
             "txt" => Ok(Self::TwoFiles),
-            _ => Err(Error::UnknownFormat { file: file.to_owned() }),
+            _ => Err(DataError::UnknownFormat { file: file.to_owned() }),
         }
     }
 }
@@ -69,7 +71,7 @@ impl Dataset {
     ///
     /// # Errors
     /// Everything wrong with the file is refused, not skipped: see the variants
-    /// of [`Error`], each with the place in the file.
+    /// of [`DataError`], each with the place in the file.
     pub fn parse(name: &str, bytes: &[u8], format: Format, input_field: &str, target_field: &str) -> Result<Self> {
         let text = decode(name, bytes)?;
         let examples = match format {
@@ -77,7 +79,7 @@ impl Dataset {
             Format::Csv => table::parse(name, text, b',', input_field, target_field)?,
             Format::Tsv => table::parse(name, text, b'\t', input_field, target_field)?,
             Format::TwoFiles => {
-                return Err(Error::SecondFileMissing { file: name.to_owned() });
+                return Err(DataError::SecondFileMissing { file: name.to_owned() });
             }
         };
         Self::filled(name.to_owned(), examples)
@@ -86,13 +88,13 @@ impl Dataset {
     /// Reads two line-aligned files. Lines that are blank in both are skipped.
     ///
     /// # Errors
-    /// [`Error::UnevenLines`], [`Error::EmptyField`], [`Error::NotUtf8`] or
-    /// [`Error::Empty`].
+    /// [`DataError::UnevenLines`], [`DataError::EmptyField`], [`DataError::NotUtf8`] or
+    /// [`DataError::Empty`].
     pub fn parse_lines(input_name: &str, input: &[u8], target_name: &str, target: &[u8]) -> Result<Self> {
         let inputs = filled_lines(decode(input_name, input)?);
         let targets = filled_lines(decode(target_name, target)?);
         if inputs.len() != targets.len() {
-            return Err(Error::UnevenLines {
+            return Err(DataError::UnevenLines {
                 source_file: input_name.to_owned(),
                 source_lines: inputs.len(),
                 target_file: target_name.to_owned(),
@@ -111,7 +113,7 @@ impl Dataset {
     }
 
     fn filled(name: String, examples: Vec<Example>) -> Result<Self> {
-        if examples.is_empty() { Err(Error::Empty { file: name }) } else { Ok(Self { name, examples }) }
+        if examples.is_empty() { Err(DataError::Empty { file: name }) } else { Ok(Self { name, examples }) }
     }
 }
 
@@ -122,7 +124,7 @@ fn decode<'a>(file: &str, bytes: &'a [u8]) -> Result<&'a str> {
         let good = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
         let line = good.matches('\n').count() + 1;
         let column = good.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-        Error::NotUtf8 { file: file.to_owned(), line, column }
+        DataError::NotUtf8 { file: file.to_owned(), line, column }
     })
 }
 
@@ -137,7 +139,7 @@ fn filled_lines(text: &str) -> Vec<&str> {
 /// The text of a field, unless nothing is in it.
 fn not_empty(file: &str, line: usize, field: &str, text: &str) -> Result<String> {
     if text.trim().is_empty() {
-        return Err(Error::EmptyField { file: file.to_owned(), line, field: field.to_owned() });
+        return Err(DataError::EmptyField { file: file.to_owned(), line, field: field.to_owned() });
     }
     Ok(text.to_owned())
 }
@@ -158,7 +160,7 @@ mod tests {
     fn bytes_that_are_not_text_are_placed() {
         let bytes = b"\xEF\xBB\xBFok\n\xC3\xA4b\xFFc";
         let error = Dataset::parse("d.csv", bytes, Format::Csv, "in", "out");
-        assert!(matches!(error, Err(Error::NotUtf8 { line: 2, column: 3, .. })), "{error:?}");
+        assert!(matches!(error, Err(DataError::NotUtf8 { line: 2, column: 3, .. })), "{error:?}");
     }
 
     #[test]
@@ -168,9 +170,9 @@ mod tests {
             rows(&pairs("a\r\n\nb\u{2028}c\n", "x\n \ny\n\n").unwrap()),
             [("a", "x", 1), ("b\u{2028}c", "y", 3)]
         );
-        assert!(matches!(pairs("a\nb", "x"), Err(Error::UnevenLines { source_lines: 2, target_lines: 1, .. })));
+        assert!(matches!(pairs("a\nb", "x"), Err(DataError::UnevenLines { source_lines: 2, target_lines: 1, .. })));
         let empty = pairs("a\nb\nc", "x\n\nz");
-        assert!(matches!(&empty, Err(Error::EmptyField { file, line: 2, .. }) if file == "t"), "{empty:?}");
+        assert!(matches!(&empty, Err(DataError::EmptyField { file, line: 2, .. }) if file == "t"), "{empty:?}");
     }
 
     #[test]
@@ -180,10 +182,10 @@ mod tests {
         assert_eq!((dataset.duplicates(), dataset.multiline_targets()), (2, 1));
         assert_eq!(Format::from_name("my.data/Train.JSONL").unwrap(), Format::JsonLines);
         assert_eq!(Format::from_name("a.b.tsv").unwrap(), Format::Tsv);
-        assert!(matches!(Format::from_name("csv"), Err(Error::UnknownFormat { .. })));
+        assert!(matches!(Format::from_name("csv"), Err(DataError::UnknownFormat { .. })));
         assert!(matches!(
             Dataset::parse("a.txt", b"a", Format::TwoFiles, "", ""),
-            Err(Error::SecondFileMissing { .. })
+            Err(DataError::SecondFileMissing { .. })
         ));
     }
 }

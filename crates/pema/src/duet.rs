@@ -145,7 +145,7 @@ impl<'a, S: ByteSource> Duet<'a, S> {
                 let mut token = choose(&lm[of.clone()], pema.as_ref().map(|p| &p[of]), lambda, &bonus);
                 token.voice = voice.voice;
                 token.context = states[row * d..(row + 1) * d].to_vec();
-                token.piece = voice.push(plm, token.id);
+                token.piece = voice.push(plm, token.id, self.room);
                 if !voice.ended && voice.ids.len() < self.room {
                     self.feed.push((at, token.id));
                 }
@@ -163,19 +163,23 @@ impl<'a, S: ByteSource> Duet<'a, S> {
 }
 
 impl VoiceState {
-    fn push<S: ByteSource>(&mut self, plm: &Plm<S>, id: u32) -> String {
+    /// Takes a token; returns the text that is certain now, all of it with the last of `room` tokens.
+    fn push<S: ByteSource>(&mut self, plm: &Plm<S>, id: u32, room: usize) -> String {
         let tokenizer = &plm.file.tokenizer;
         let end = tokenizer.eos_ids().contains(&id);
-        let text = if end { self.decoder.finish() } else { self.decoder.push(id) };
-        let text = text.unwrap_or_default();
+        self.ids.push(id);
+        let last = end || self.ids.len() == room;
+        let mut text = if end { String::new() } else { self.decoder.push(id).unwrap_or_default() };
+        if last {
+            text += &self.decoder.finish().unwrap_or_default();
+        }
         self.said += &text;
         let mut piece = self.stop.push(&text);
         self.ended = end || self.stop.stopped();
-        if end {
+        if last && !self.stop.stopped() {
             piece += &self.stop.finish();
         }
         self.text += &piece;
-        self.ids.push(id);
         piece
     }
 }

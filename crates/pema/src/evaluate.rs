@@ -8,13 +8,14 @@ use crate::adapter::transpose;
 use crate::build::{BuildConfig, Builder};
 use crate::copying::{CopyBias, CopyRow, copy_rows};
 use crate::dataset::Dataset;
-use crate::generate::{GenerateConfig, Generator, Method, Written};
+use crate::generate::{GenerateConfig, Generator, Method};
 use crate::knn::Knn;
 use crate::memory::{ContextMode, Memory};
 use crate::metrics::{bleu, chrf, exact_match};
 use crate::prompt::{Encoded, PromptSetup, Prompter};
 use crate::schedule::{Schedule, Unrolling};
 use crate::train::{Network, Parameters, mixture_nll};
+use crate::writing::Writing;
 use crate::{Adapter, Error, Result};
 
 /// What one method reached.
@@ -94,10 +95,20 @@ impl<'a, S: ByteSource> Evaluator<'a, S> {
         &self.left_out
     }
 
-    /// Losses and texts of one method; `config.method` says which. `on_text` hears of every text as it ends.
+    /// Losses and texts of one method; `config.method` says which. `on_text` hears how many texts have ended.
     pub async fn run(&mut self, config: &GenerateConfig, on_text: impl FnMut(usize)) -> Result<Evaluation> {
         let nll = self.nll(config).await?;
         let texts = self.texts(config, on_text).await?;
+        self.evaluation(config.method, nll, texts)
+    }
+
+    /// The prompts of the pairs, for those who write the texts themselves; see [`Writing`].
+    pub fn prompts(&self) -> &[Encoded] {
+        &self.prompts
+    }
+
+    /// Scores of texts for these prompts, and of the loss that goes with them.
+    pub fn evaluation(&self, method: Method, nll: f64, texts: Vec<String>) -> Result<Evaluation> {
         let score = MethodScore {
             nll,
             perplexity: nll.exp(),
@@ -105,22 +116,17 @@ impl<'a, S: ByteSource> Evaluator<'a, S> {
             chrf: chrf(&texts, &self.references)?.value,
             exact: exact_match(&texts, &self.references)?,
         };
-        Ok(Evaluation { method: config.method, score, texts })
+        Ok(Evaluation { method, score, texts })
     }
 
     /// Texts of one method alone, in the order of the data.
     pub async fn texts(&self, config: &GenerateConfig, mut on_text: impl FnMut(usize)) -> Result<Vec<String>> {
         let generator = Generator::new(self.plm, self.adapter, self.knn)?;
-        let mut done = 0;
-        let written = generator
-            .write(&self.prompts, config, |i, _| {
-                if i + 1 > done {
-                    done = i + 1;
-                    on_text(done);
-                }
-            })
-            .await?;
-        Ok(written.into_iter().map(|w: Written| w.text).collect())
+        let mut writing = Writing::new(&generator, &self.prompts, config)?;
+        while let Some(done) = writing.step(|_, _| {}).await? {
+            on_text(done);
+        }
+        Ok(writing.finish().into_iter().map(|written| written.text).collect())
     }
 
     /// Mean -log P(y) under a method.
@@ -159,7 +165,7 @@ impl<'a, S: ByteSource> Evaluator<'a, S> {
 
     async fn adapter_losses(&self, lm: &[f32], config: &GenerateConfig) -> Result<Vec<f64>> {
         let Some(adapter) = self.adapter else {
-            return Err(Error::Needs { method: config.method.name(), needs: "an adapter (--adapter FILE)" });
+            return Err(Error::Needs { method: config.method.name(), needs: "an adapter" });
         };
         let (d, r) = (self.plm.head.hidden(), adapter.rank);
         let p = Parameters {
@@ -200,7 +206,7 @@ impl<'a, S: ByteSource> Evaluator<'a, S> {
     /// Losses when the memory's votes get a say beside what has these `losses`.
     async fn knn_losses(&self, losses: &[f64], lambda: Option<f32>) -> Result<Vec<f64>> {
         const ROWS: usize = 1024;
-        let Some(knn) = self.knn else { return Err(Error::Needs { method: "knn", needs: "a memory (--memory DIR)" }) };
+        let Some(knn) = self.knn else { return Err(Error::Needs { method: "kNN", needs: "a memory" }) };
         let lambda = lambda.unwrap_or(0.0);
         Unrolling::new(Schedule::Constant, lambda, 0)?; // the range
         let (device, lambda) = (&self.plm.device, f64::from(lambda));

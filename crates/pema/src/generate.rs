@@ -115,16 +115,16 @@ pub struct Token {
     pub text: String,
     /// Weight of the adapter or the memory.
     pub lambda: f32,
-    /// What was asked for by `explain`.
+    /// What was asked for by `explain`; always there where a memory votes.
     pub probabilities: Option<Probabilities>,
 }
 
 /// Probabilities of the token that was written.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Probabilities {
-    /// P_LM
+    /// P_LM; where the memory votes beside an adapter, what model and adapter say together.
     pub lm: f32,
-    /// P_PEMA, or that of the memory's votes.
+    /// P_PEMA, or that of the memory's votes wherever it votes.
     pub pema: f32,
     /// The mixture.
     pub mix: f32,

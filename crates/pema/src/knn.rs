@@ -53,11 +53,15 @@ const SHARD: usize = 24 << 20;
 const QUERIES: usize = 64;
 
 impl Knn {
-    /// Uploads the keys in single precision. Errors when the temperature cannot divide.
+    /// Uploads the keys in single precision. Errors when the temperature cannot divide, and for no or too many neighbours.
     pub fn new(device: &Device, memory: &Memory, config: KnnConfig) -> Result<Knn> {
         if !(config.temperature > 0.0 && config.temperature.is_finite()) {
             let (value, range) = (config.temperature.to_string(), "above 0".to_owned());
             return Err(Error::BadSetting { setting: "kNN temperature", value, range });
+        }
+        if !(1..=top_k::MAX_K).contains(&config.k) {
+            let (value, range) = (config.k.to_string(), format!("from 1 to {}", top_k::MAX_K));
+            return Err(Error::BadSetting { setting: "number of neighbours", value, range });
         }
         let hidden = memory.hidden();
         let per_shard = (SHARD / hidden.max(1)).clamp(1, SHARD / QUERIES);
@@ -70,8 +74,7 @@ impl Knn {
             device.run(&sq_norm::KERNEL, &p, &[&keys, &norms])?;
             shards.push(Shard { first, rows, keys, norms });
         }
-        let k = config.k.clamp(1, top_k::MAX_K);
-        Ok(Knn { shards, values: memory.values.clone(), hidden, config: KnnConfig { k, ..config } })
+        Ok(Knn { shards, values: memory.values.clone(), hidden, config })
     }
 
     /// The neighbours' distribution over tokens for `n` rows of `contexts`, `[n, d]`: for each row the

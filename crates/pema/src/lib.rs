@@ -63,7 +63,7 @@ pub use prompt::{Encoded, PromptSetup, Prompter, shared_prefix};
 pub use repeats::no_repeat;
 pub use similar::{SIMILAR, Similar};
 #[cfg(not(target_family = "wasm"))]
-pub use store::{FolderStore, MemoryStore, load_memory};
+pub use store::{FolderStore, load_memory};
 pub use train::{StepReport, Summary, TrainConfig, TrainState, Trainer};
 pub use training_log::{KeptTraining, TrainingLog};
 pub use tune::{TuneConfig, TuneProgress, Tuned, tune};

@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn another_file_is_refused_and_left_alone() {
+    fn another_file_is_refused() {
         let error = Log::open(MemoryStorage { bytes: b"GGUFxxxxxxx".to_vec() }, |_, _| Ok(())).unwrap_err();
         assert!(error.to_string().contains("memory"), "{error}");
     }

@@ -114,6 +114,10 @@ fn unpack(bytes: &[u8], part: &mut KeptRows) -> Option<()> {
         _ => keys.chunks_exact(4).map(pod_read_unaligned::<f32>).collect(),
     };
     let m = &mut part.memory;
+    if m.rows() == 0 {
+        // The first rows say how wide all of them are kept.
+        *m = Memory::new(m.meta.clone(), width == 2);
+    }
     m.keys.extend(&keys);
     let mut columns = columns.chunks_exact(4).map(pod_read_unaligned::<u32>);
     for column in [&mut m.values, &mut m.sample, &mut m.position, &mut m.input_tokens] {
@@ -167,6 +171,12 @@ mod tests {
         let cut = MemoryStorage { bytes: bytes[..first + 20].to_vec() };
         let (_, kept) = MemoryLog::open(cut, "h", &[meta(), meta()]).unwrap();
         assert_eq!((kept[0].memory.clone(), kept[0].examples), (before, 2));
+        let mut wide = Memory::new(meta(), false);
+        add(&mut wide, 2);
+        let (mut log, _) = MemoryLog::open(MemoryStorage::default(), "h", &[meta()]).unwrap();
+        log.append(0, &wide, 0, 1).unwrap();
+        let (_, kept) = MemoryLog::open(log.log.into_storage(), "h", &[meta()]).unwrap();
+        assert_eq!(kept[0].memory, wide, "single precision stays so");
         let other = MemoryLog::open_existing(MemoryStorage { bytes: bytes.clone() }, "another build", &[meta()]);
         assert!(other.unwrap().is_none());
         let (_, kept) = MemoryLog::open(MemoryStorage { bytes }, "another build", &[meta()]).unwrap();

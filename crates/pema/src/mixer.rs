@@ -9,7 +9,7 @@ use self::on_device::OnDevice;
 use crate::generate::{Method, Probabilities};
 use crate::knn::Knn;
 use crate::sampling::Sampler;
-use crate::schedule::{Schedule, Unrolling};
+
 use crate::{Adapter, Error, Result};
 
 mod on_device;
@@ -71,17 +71,16 @@ impl<'a, S: ByteSource> Mixer<'a, S> {
 
     /// Refuses a method whose ingredients are missing.
     pub(crate) fn check(&self, method: Method, votes: Option<f32>) -> Result<()> {
-        if let Some(weight) = votes {
-            Unrolling::new(Schedule::Constant, weight, 0)?; // the range
+        if let Some(weight) = votes.filter(|weight| !(0.0..=1.0).contains(weight)) {
+            let (value, range) = (weight.to_string(), "from 0 to 1".to_owned());
+            return Err(Error::BadSetting { setting: "the weight of the memory's votes", value, range });
         }
         match method {
             _ if votes.is_some() && self.knn.is_none() => {
-                Err(Error::Needs { method: "votes beside an adapter", needs: "a memory (--memory DIR)" })
+                Err(Error::Needs { method: "votes beside an adapter", needs: "a memory" })
             }
-            Method::Knn if self.knn.is_none() => Err(Error::Needs { method: "knn", needs: "a memory (--memory DIR)" }),
-            m if m.adapted() && self.adapter.is_none() => {
-                Err(Error::Needs { method: m.name(), needs: "an adapter (--adapter FILE)" })
-            }
+            Method::Knn if self.knn.is_none() => Err(Error::Needs { method: "kNN", needs: "a memory" }),
+            m if m.adapted() && self.adapter.is_none() => Err(Error::Needs { method: m.name(), needs: "an adapter" }),
             _ => Ok(()),
         }
     }
@@ -255,5 +254,5 @@ async fn best(device: &Device, scores: &Buffer, n: usize, vocab: usize) -> Resul
 }
 
 fn pick(sampler: &mut Sampler, candidates: &[(u32, f32)]) -> Result<u32> {
-    sampler.pick(candidates).ok_or(Error::Diverged { step: 0, loss: f64::NAN, lr: 0.0 })
+    sampler.pick(candidates).ok_or(Error::NotANumber { what: "the probability of the next token" })
 }

@@ -74,11 +74,6 @@ impl<'a, S: ByteSource> Prompter<'a, S> {
         Ok(Prompter { file, setup, index })
     }
 
-    /// The prompt for an input, as text.
-    pub fn text(&self, input: &str) -> Result<String> {
-        self.render(&self.demos(input, None), input)
-    }
-
     fn render(&self, demos: &[Demo], input: &str) -> Result<String> {
         match (&self.file.chat, self.setup.template.is_chat()) {
             (Some(chat), true) => self.chat(chat, demos, input, |text| text),

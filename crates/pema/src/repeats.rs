@@ -2,7 +2,7 @@
 //!
 //! A small model that loses the thread says the same again, and a search for the most probable text takes that
 //! for a good one, since nothing is easier to predict than a repetition. How long a run must be to betray this is read off
-//! the training targets: one token longer than any that returns there. Runs with numbers are left alone: a number that
+//! the training targets: two tokens longer than any that returns there. Runs with numbers are left alone: a number that
 //! must be said again would be replaced by a wrong one. This is a rule of decoding, not a part of the distribution: losses
 //! do not know it. The paper has no such rule.
 
@@ -19,7 +19,8 @@ const RUNS: std::ops::RangeInclusive<usize> = 3..=12;
 /// Of so many targets one may repeat itself by mistake.
 const RARE: usize = 200;
 
-/// Tokens of the shortest run that no text of these targets' kind says twice; 0 when there is none.
+/// Tokens of a run that no text of these targets' kind may say twice: one more than of the shortest that never returns in
+/// them, because new texts are not quite like the ones learnt from. 0 when there is none.
 pub fn no_repeat(tokenizer: &Tokenizer, training: &[Example]) -> Result<usize> {
     let mut targets = Vec::with_capacity(training.len());
     for example in training {
@@ -85,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_is_one_token_longer_than_what_returns_in_targets() {
+    fn a_run_is_two_tokens_longer_than_what_returns_in_targets() {
         let (plain, twice) = (vec![1, 2, 3, 4, 5, 6], vec![1, 2, 3, 4, 9, 1, 2, 3, 4, 8]);
         assert_eq!(shortest(std::slice::from_ref(&plain), words), 4);
         let both = [plain.clone(), twice.clone()];

@@ -1,20 +1,9 @@
-//! Where a memory lives while it is worked with. One trait, so that folders, browsers and tests can
-//! each keep it their own way.
+//! A memory in a folder.
 
 use std::path::{Path, PathBuf};
 
 use crate::memory::Memory;
 use crate::{Result, files, format};
-
-/// Keeps one memory.
-pub trait MemoryStore {
-    /// Replaces what is kept, wholly or not at all.
-    fn save(&mut self, memory: &Memory) -> Result<()>;
-    /// What is kept.
-    fn load(&self) -> Result<Memory>;
-    /// Name for messages.
-    fn name(&self) -> String;
-}
 
 /// A folder that holds the memory in its exchange format.
 #[derive(Debug)]
@@ -32,19 +21,15 @@ impl FolderStore {
     pub fn file(&self) -> PathBuf {
         self.folder.join("memory.safetensors")
     }
-}
 
-impl MemoryStore for FolderStore {
-    fn save(&mut self, memory: &Memory) -> Result<()> {
+    /// Replaces what is kept, wholly or not at all.
+    pub fn save(&self, memory: &Memory) -> Result<()> {
         files::write(&self.file(), &format::memory_to_bytes(memory)?)
     }
 
-    fn load(&self) -> Result<Memory> {
+    /// What is kept.
+    pub fn load(&self) -> Result<Memory> {
         load_memory(&self.file())
-    }
-
-    fn name(&self) -> String {
-        self.folder.display().to_string()
     }
 }
 

@@ -36,7 +36,7 @@ const CHAT: &str = "chat";
 
 /// How a prompt is made of an instruction, demonstrations and an input.
 ///
-/// It travels as JSON in the metadata of exported files, see [`Template::to_json`].
+/// It travels as JSON in the metadata of exported files, as a part of [`PromptSetup`](crate::PromptSetup).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Template {
@@ -142,12 +142,12 @@ impl Template {
     /// of `assistant`, then the input as `user`.
     pub fn chat_messages(&self, demos: &[Demo], input: &str) -> Vec<(&'static str, String)> {
         let instruction = match self {
-            Self::Text(template) => &template.instruction,
+            Self::Text(template) => template.instruction.as_str(),
             Self::Chat { instruction } => instruction,
         };
         let mut messages = Vec::with_capacity(2 * demos.len() + 2);
         if !instruction.is_empty() {
-            messages.push(("system", instruction.clone()));
+            messages.push(("system", instruction.to_owned()));
         }
         for demo in demos {
             messages.push(("user", demo.input.clone()));
@@ -176,32 +176,15 @@ impl Template {
         }
     }
 
-    /// Whether a generated text ends with its first line, so that targets of several lines are never written.
-    pub fn ends_with_line(&self) -> bool {
-        self.stop_string().is_some_and(|stop| stop.starts_with('\n') && stop.trim().is_empty())
+    /// How many of these targets hold what ends a generated text, so that it could never be written whole.
+    pub fn cut_short<'a>(&self, targets: impl IntoIterator<Item = &'a str>) -> usize {
+        let Some(stop) = self.stop_string() else { return 0 };
+        targets.into_iter().filter(|target| target.trim().contains(stop)).count()
     }
 
     /// Whether the model's own chat template renders the prompt.
     pub fn is_chat(&self) -> bool {
         matches!(self, Self::Chat { .. })
-    }
-
-    /// The form in which a template is stored beside weights.
-    ///
-    /// # Errors
-    /// [`Error::BadTemplate`], should the text not be writable as JSON.
-    pub fn to_json(&self) -> Result<String> {
-        serde_json::to_string(self).map_err(|error| Error::BadTemplate { why: error.to_string() })
-    }
-
-    /// Reads what [`Template::to_json`] wrote.
-    ///
-    /// # Errors
-    /// [`Error::BadTemplate`] for anything else.
-    pub fn from_json(json: &str) -> Result<Self> {
-        serde_json::from_str(json).map_err(|error| Error::BadTemplate {
-            why: format!("the stored form is damaged or of a newer program ({error}); export the file again"),
-        })
     }
 }
 

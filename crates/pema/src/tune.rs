@@ -104,41 +104,17 @@ pub async fn tune<S: ByteSource>(
     config: &TuneConfig,
     mut on: impl FnMut(TuneProgress<'_>),
 ) -> Result<Tuned> {
-    let demos = match config.shots {
-        Shots::First(n) if n >= train.examples.len() => {
-            let range = format!("fewer than the {} examples of {}", train.examples.len(), train.name);
-            return Err(Error::BadSetting { setting: "shots", value: n.to_string(), range });
-        }
-        Shots::First(n) => train.examples[..n].iter().map(Demo::from).collect(),
-        Shots::Auto => {
-            let seed = config.train.seed;
-            choose_demonstrations(plm, train, &config.template, seed, |done, of, best| {
-                on(TuneProgress::Demonstrations { done, of, best });
-            })
-            .await?
-            .demos
-        }
-    };
-    let prompt = PromptSetup::new(config.template.clone(), demos);
+    let prompt = PromptSetup::new(config.template.clone(), shown(plm, train, config, &mut on).await?);
     let mut rest = train.clone();
-    rest.examples.retain(|e| !prompt.demos.iter().any(|d| d.input == e.input && d.target == e.target));
-    if rest.examples.is_empty() {
-        return Err(Error::Empty { file: train.name.clone() });
-    }
-    let mut built = Vec::new();
-    for (part, data) in [&rest, held_out].into_iter().enumerate() {
-        let created = config.created.clone();
-        let build = BuildConfig { prompt: prompt.clone(), mode: config.mode, max_tokens: None, half: true, created };
-        let mut builder = Builder::new(plm, data, build)?;
-        while let Some(progress) = builder.step().await? {
-            on(TuneProgress::Memory { held_out: part == 1, progress });
-        }
-        let left_out = std::mem::take(&mut builder.too_long);
-        built.push((builder.finish(), left_out));
-    }
-    let (Some((held, held_left_out)), Some((memory, left_out))) = (built.pop(), built.pop()) else {
-        return Err(Error::Empty { file: train.name.clone() });
-    };
+    rest.examples.retain(|e| !prompt.demos.contains(&Demo::from(e)));
+    let (memory, left_out) = fill(plm, &rest, &prompt, config, |progress| {
+        on(TuneProgress::Memory { held_out: false, progress });
+    })
+    .await?;
+    let (held, held_left_out) = fill(plm, held_out, &prompt, config, |progress| {
+        on(TuneProgress::Memory { held_out: true, progress });
+    })
+    .await?;
     let (device, head) = (plm.device.clone(), plm.head.clone());
     let mut trainer = Trainer::new(device, head, &memory, Some(&held), config.train.clone()).await?;
     while let Some(step) = trainer.step().await? {
@@ -162,13 +138,8 @@ pub async fn tune<S: ByteSource>(
             copying: true,
             similar: config.similar,
         };
-        let generator = Generator::new(plm, Some(&adapter), None)?;
-        let mut checker = Checker::new(&generator, held)?;
-        while let Some(CheckProgress { mix, done, of, .. }) = checker.step().await? {
-            on(TuneProgress::Check { mix, done, of });
-        }
-        let found = checker.decide(memory.examples())?;
-        tried = checker.finish();
+        let found;
+        (found, tried) = check(plm, &adapter, held, memory.examples(), &mut on).await?;
         found.apply(&mut adapter);
         let alone = tried.iter().find(|t| found.reason.is_some() && t.mix == found.chosen);
         if let Some(alone) = alone {
@@ -177,15 +148,60 @@ pub async fn tune<S: ByteSource>(
         }
         verdict = Some(found);
     }
-    Ok(Tuned {
-        prompt: adapter.meta.prompt.clone(),
-        memory,
-        held_out: held,
-        adapter,
-        summary,
-        tried,
-        verdict,
-        instead,
-        left_out: [left_out, held_left_out],
-    })
+    let (prompt, left_out) = (adapter.meta.prompt.clone(), [left_out, held_left_out]);
+    Ok(Tuned { prompt, memory, held_out: held, adapter, summary, tried, verdict, instead, left_out })
+}
+
+/// The demonstrations of every prompt.
+async fn shown<S: ByteSource>(
+    plm: &Plm<S>,
+    train: &Dataset,
+    config: &TuneConfig,
+    on: &mut impl FnMut(TuneProgress<'_>),
+) -> Result<Vec<Demo>> {
+    match config.shots {
+        Shots::First(n) if n >= train.examples.len() => {
+            let range = format!("fewer than the {} examples of {}", train.examples.len(), train.name);
+            Err(Error::BadSetting { setting: "shots", value: n.to_string(), range })
+        }
+        Shots::First(n) => Ok(train.examples[..n].iter().map(Demo::from).collect()),
+        Shots::Auto => {
+            let say = |done, of, best: &DemoSet| on(TuneProgress::Demonstrations { done, of, best });
+            Ok(choose_demonstrations(plm, train, &config.template, config.train.seed, say).await?.demos)
+        }
+    }
+}
+
+/// A memory of `data`, and the lines that are too long for it.
+async fn fill<S: ByteSource>(
+    plm: &Plm<S>,
+    data: &Dataset,
+    prompt: &PromptSetup,
+    config: &TuneConfig,
+    mut on: impl FnMut(BuildProgress),
+) -> Result<(Memory, Vec<usize>)> {
+    let (prompt, created) = (prompt.clone(), config.created.clone());
+    let build = BuildConfig { prompt, mode: config.mode, max_tokens: None, half: true, created };
+    let mut builder = Builder::new(plm, data, build)?;
+    while let Some(progress) = builder.step().await? {
+        on(progress);
+    }
+    let left_out = std::mem::take(&mut builder.too_long);
+    Ok((builder.finish(), left_out))
+}
+
+/// What held-out texts say of the adapter, and the ways that were tried.
+async fn check<S: ByteSource>(
+    plm: &Plm<S>,
+    adapter: &Adapter,
+    held: Held<'_>,
+    trained_on: usize,
+    on: &mut impl FnMut(TuneProgress<'_>),
+) -> Result<(Verdict, Vec<Tried>)> {
+    let generator = Generator::new(plm, Some(adapter), None)?;
+    let mut checker = Checker::new(&generator, held)?;
+    while let Some(CheckProgress { mix, done, of, .. }) = checker.step().await? {
+        on(TuneProgress::Check { mix, done, of });
+    }
+    Ok((checker.decide(trained_on)?, checker.finish()))
 }

@@ -74,12 +74,14 @@ pub const MAX_CONTEXT: usize = 8192;
 const ARCHITECTURES: &str = "llama";
 
 impl<S: ByteSource> ModelFile<S> {
+    /// Whether [`ModelFile::open`] would take it, without the hash, for which the whole file is read.
+    pub async fn check(source: S) -> Result<()> {
+        Self::parts(source).await.map(drop)
+    }
+
     /// Reads header, tokenizer and template, and hashes the file. Errors name what does not fit.
     pub async fn open(source: S) -> Result<ModelFile<S>> {
-        let gguf = Gguf::open(source).await?;
-        let config = ModelConfig::read(&gguf)?;
-        let tokenizer = Tokenizer::from_gguf(gguf.metadata())?;
-        let chat = ChatTemplate::from_gguf(gguf.metadata(), &tokenizer)?;
+        let (gguf, config, tokenizer, chat) = Self::parts(source).await?;
         let name = gguf.metadata().optional("general.name", |m, k| m.str(k).map(str::to_owned))?;
         let identity = Identity {
             name: name.unwrap_or_else(|| gguf.name().to_owned()),
@@ -89,6 +91,13 @@ impl<S: ByteSource> ModelFile<S> {
             vocab_size: config.vocab,
         };
         Ok(ModelFile { gguf, config, tokenizer, chat, identity })
+    }
+
+    async fn parts(source: S) -> Result<(Gguf<S>, ModelConfig, Tokenizer, Option<ChatTemplate>)> {
+        let gguf = Gguf::open(source).await?;
+        let (config, tokenizer) = (ModelConfig::read(&gguf)?, Tokenizer::from_gguf(gguf.metadata())?);
+        let chat = ChatTemplate::from_gguf(gguf.metadata(), &tokenizer)?;
+        Ok((gguf, config, tokenizer, chat))
     }
 
     /// The tensor of the LM head: `output.weight`, or the token embedding when the two are tied.

@@ -70,8 +70,8 @@ pub struct Verdict {
     pub finding: Finding,
     /// chrF that the best way with the adapter gains over the model alone.
     pub gain: f32,
-    /// Where the gain lies with 95 %; infinite where the pairs are too few to tell.
-    pub range: [f32; 2],
+    /// Where the gain lies with 95 %; `None` where the pairs are too few to tell.
+    pub range: Option<[f32; 2]>,
     /// Pairs it was judged on.
     pub pairs: u32,
     /// Why it does not help and what to do; empty when it does.

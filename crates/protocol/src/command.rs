@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What an interface asks for. Every command is answered by at least one [`Event`](crate::Event) with
+/// What an interface asks for. Every command but those that are said to a running one ([`StopAndKeep`](Command::StopAndKeep),
+/// [`Cancel`](Command::Cancel), [`SetMix`](Command::SetMix)) is answered by at least one [`Event`](crate::Event) with
 /// its request id; one that fails is answered by [`Event::Trouble`](crate::Event::Trouble).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Command {
@@ -16,7 +17,7 @@ pub enum Command {
         /// Which.
         choice: DeviceChoice,
     },
-    /// Opens a model. Answered by `ModelProgress` and `ModelReady`.
+    /// Opens a model. Answered by `ModelProgress`, from when the model before is closed, and `ModelReady`.
     OpenModel {
         /// From where.
         source: ModelSource,
@@ -61,7 +62,7 @@ pub enum Command {
     /// Ends what a running `Train` does early, with what there is: the memory, the best adapter so far, or the
     /// check, in whose place the loss then decides.
     StopAndKeep,
-    /// Stops a running `Write` or `Evaluate` after the next token.
+    /// Stops what is running: writing and measuring after the next token, a download at once.
     Cancel,
     /// Writes with and without the adapter, side by side. Answered by `Token`, with an adapter that keeps several
     /// versions by `Searching` and `Searched`, and by `Wrote`.

@@ -24,6 +24,9 @@ pub use report::{MethodScore, Report};
 pub use trained::{Estimate, MemoryProgress, TrainInfo, TrainProgress};
 pub use written::{Answer, Candidate, Neighbour, Side, TokenView};
 
-/// Version of the protocol. Both sides say it first; an interface that was left open while the site
-/// changed then hears that it must be loaded again.
-pub const VERSION: u32 = 4;
+/// Version of the protocol: a number made of its source, so that it changes whenever a message may. Both sides say it
+/// first; an interface that was left open while the site changed then hears that it must be loaded again.
+pub const VERSION: u32 = match u32::from_str_radix(env!("PEMA_PROTOCOL"), 10) {
+    Ok(version) => version,
+    Err(_) => panic!("the build script writes a number"),
+};

@@ -57,6 +57,10 @@ pub struct ModelInfo {
     pub device_bytes: u64,
     /// Bytes of the engine's own memory, which on the processor holds the model too.
     pub engine_bytes: u64,
+    /// Whether the kept adapter, if there is one, was made with this model.
+    pub fits: bool,
+    /// Whether a run that was cut off goes on with this model.
+    pub unfinished: bool,
 }
 
 /// A dataset that was read.

@@ -9,8 +9,8 @@ use crate::fault::{Fault, Result};
 use crate::project::MEMORY_FILE;
 use crate::tune::{Rows, recipe};
 
-/// Both parts, from what was kept and what is missing; `None` when it was stopped before there was enough.
-pub(crate) async fn build(e: &Engine, id: RequestId, r: &Rows) -> Result<Option<[Memory; 2]>> {
+/// Both parts, from what was kept and what is missing. Each may be stopped early, with what there is by then.
+pub(crate) async fn build(e: &Engine, id: RequestId, r: &Rows) -> Result<[Memory; 2]> {
     let storage = e.kept()?.folder.file(MEMORY_FILE).await?;
     let (mut log, kept) = MemoryLog::open(storage, &r.header, &[r.meta.clone(), r.meta.clone()])?;
     let plm = e.plm()?;
@@ -34,8 +34,10 @@ pub(crate) async fn build(e: &Engine, id: RequestId, r: &Rows) -> Result<Option<
             if e.control.cancel.get() {
                 return Err(Fault::refused("building the memory was stopped; what was built is kept"));
             }
-            if e.control.stop.get() && (part > 0 || builder.memory().rows() > 0) {
-                break; // enough to train on
+            if e.control.stop.get() && builder.memory().rows() > 0 {
+                // Enough to train on. The held-out pairs are read all the same: they choose how it writes.
+                e.control.stop.set(false);
+                break;
             }
             let first = builder.memory().rows();
             let Some(step) = builder.step().await? else { break };
@@ -62,7 +64,7 @@ pub(crate) async fn build(e: &Engine, id: RequestId, r: &Rows) -> Result<Option<
         built.push(builder.finish());
     }
     e.control.stop.set(false);
-    Ok(built.try_into().ok())
+    built.try_into().map_err(|_| Fault::refused("a part of the memory is missing; start over"))
 }
 
 /// Reads the kept memory, when the page was loaded after it was built.
@@ -70,8 +72,8 @@ pub(crate) async fn open_memory(e: &mut Engine) -> Result<()> {
     if e.memory.is_some() {
         return Ok(());
     }
-    let Some(settings) = e.kept()?.settings.clone() else { return Err(Fault::refused("there is no memory yet")) };
-    let r = recipe(e, &settings)?;
+    let Some(run) = e.kept()?.run.clone() else { return Err(Fault::refused("there is no memory yet")) };
+    let r = recipe(e, &run.settings)?;
     if e.kept()?.folder.size(MEMORY_FILE).await.is_none_or(|bytes| bytes == 0) {
         return Err(Fault::refused("there is no memory yet"));
     }

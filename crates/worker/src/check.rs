@@ -139,6 +139,7 @@ fn takes(checker: &mut Checker<'_, OpfsModel>, writing: f64) -> Result<f64> {
     let next = match checker.coming()? {
         // One without the other says nothing.
         Some(mix) if mix.beams > 1 && !checker.tried().iter().any(|t| t.mix.beams > 1) => 2.0 * SEARCH,
+        Some(mix) if mix.similar > 0 && !checker.tried().iter().any(|t| t.mix.similar > 0) => 2.0,
         Some(mix) if mix.beams == 1 => 1.0,
         _ => 0.0,
     };
@@ -172,10 +173,7 @@ fn told(verdict: &pema::Verdict) -> Verdict {
     Verdict {
         finding,
         gain: gain.value as f32,
-        range: match verdict.proves() {
-            true => [gain.low as f32, gain.high as f32],
-            false => [f32::NEG_INFINITY, f32::INFINITY],
-        },
+        range: verdict.proves().then_some([gain.low as f32, gain.high as f32]),
         pairs: verdict.pairs as u32,
         advice: advice.to_owned(),
     }

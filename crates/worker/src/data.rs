@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use pema::dataset::{Dataset, Example, Format};
+use pema::dataset::{DataError, Dataset, Example, Format};
 use pema::template::{Demo, Template};
 use pema_protocol::{DataFile, DataInfo};
 use serde::{Deserialize, Serialize};
@@ -28,15 +28,14 @@ impl Data {
             [one] => {
                 let format = Format::from_name(&one.name)?;
                 let fields = Dataset::fields(&one.name, &one.bytes, format)?;
-                let guess = Dataset::guess(&fields);
-                let chosen = (input.map_or(guess.0, str::to_owned), target.map_or(guess.1, str::to_owned));
+                let chosen = Dataset::guess(&one.name, &fields, [input, target])?;
                 (Dataset::parse(&one.name, &one.bytes, format, &chosen.0, &chosen.1)?, fields, chosen)
             }
             [inputs, targets, ..] => {
                 let data = Dataset::parse_lines(&inputs.name, &inputs.bytes, &targets.name, &targets.bytes)?;
                 (data, Vec::new(), (inputs.name.clone(), targets.name.clone()))
             }
-            [] => return Err(pema::Error::Empty { file: "no file".to_owned() }),
+            [] => return Err(DataError::Empty { file: "no file".to_owned() }.into()),
         };
         let mut seen = HashSet::new();
         let all = whole.examples.len();
@@ -62,7 +61,7 @@ impl Data {
         }
         let fields = vec!["informal".to_owned(), "formal".to_owned()];
         let chosen = (fields[0].clone(), fields[1].clone());
-        let [train, valid, test] = parts.try_into().map_err(|_| pema::Error::Empty { file: name.to_owned() })?;
+        let [train, valid, test] = parts.try_into().map_err(|_| DataError::Empty { file: name.to_owned() })?;
         Ok(Data::of(name.to_owned(), fields, chosen, 0, [train, valid, test]))
     }
 
@@ -112,7 +111,8 @@ impl Data {
 
 /// An error about the user's data in words; of two texts of different length it says which one is longer.
 pub(crate) fn explain(error: &pema::Error) -> String {
-    let pema::Error::UnevenLines { source_file, source_lines, target_file, target_lines } = error else {
+    let pema::Error::Data(DataError::UnevenLines { source_file, source_lines, target_file, target_lines }) = error
+    else {
         return error.to_string();
     };
     let longer = if source_lines > target_lines { source_file } else { target_file };

@@ -3,11 +3,13 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+use js_sys::{Array, Function, Reflect};
 use pema::template::Template;
 use pema::{Adapter, Memory, PromptSetup, Prompter, format};
 use pema_device::Device;
 use pema_plm::Plm;
 use pema_protocol::{Command, Event, Export, Kept as KeptList, RequestId, TaskSettings, TroubleKind, VERSION};
+use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
 use crate::control::Control;
@@ -31,6 +33,7 @@ pub(crate) struct Engine {
     pub(crate) memory: Option<Memory>,
     /// f(c) behind every token of the last adapted answer.
     pub(crate) contexts: Vec<Vec<f32>>,
+    /// Whether the browser promised to keep what is stored.
     persisted: Option<bool>,
 }
 
@@ -85,6 +88,14 @@ impl Engine {
         if self.kept.is_none() {
             self.kept = Some(Kept::open().await?);
         }
+        if self.persisted.is_none()
+            && let Ok(promise) = storage().persisted()
+        {
+            self.persisted = JsFuture::from(promise).await.ok().and_then(|v| v.as_bool());
+        }
+        for (url, bytes) in loaded() {
+            self.link.send(0, Event::Fetched { url, bytes });
+        }
         let project = Box::new(self.kept()?.project().await);
         self.link.send(id, Event::Ready { version: VERSION, project });
         Ok(())
@@ -92,16 +103,20 @@ impl Engine {
 
     async fn keep_data(&mut self, id: RequestId, data: Data) -> Result<()> {
         let info = data.info.clone();
-        // Asked at the first thing that is kept; the answer is shown with what is stored.
-        if self.persisted.is_none()
-            && let Ok(promise) = storage().persist()
-        {
-            self.persisted = JsFuture::from(promise).await.ok().and_then(|v| v.as_bool());
-        }
+        self.ask_to_keep().await;
         self.kept_mut()?.set_data(data)?;
         (self.adapter, self.memory) = (None, None);
         self.link.send(id, Event::DataReady(info));
         Ok(())
+    }
+
+    /// Asks the browser not to clear what is about to be stored; the answer is shown with what is stored.
+    pub(crate) async fn ask_to_keep(&mut self) {
+        if self.persisted != Some(true)
+            && let Ok(promise) = storage().persist()
+        {
+            self.persisted = JsFuture::from(promise).await.ok().and_then(|v| v.as_bool());
+        }
     }
 
     async fn export(&mut self, id: RequestId, what: Export) -> Result<()> {
@@ -172,6 +187,19 @@ impl Engine {
         }
         Ok(prompt)
     }
+}
+
+/// Addresses that the engine itself was loaded from, with the bytes that came over the network.
+fn loaded() -> Vec<(String, u64)> {
+    let field = |of: &JsValue, name: &str| Reflect::get(of, &name.into()).unwrap_or(JsValue::UNDEFINED);
+    let performance = field(&js_sys::global(), "performance");
+    let Ok(list) = field(&performance, "getEntriesByType").dyn_into::<Function>() else { return Vec::new() };
+    let Ok(entries) = list.call1(&performance, &"resource".into()) else { return Vec::new() };
+    let row = |entry: JsValue| {
+        let bytes = field(&entry, "transferSize").as_f64().unwrap_or(0.0) as u64;
+        Some((field(&entry, "name").as_string()?, bytes))
+    };
+    Array::from(&entries).iter().filter_map(row).filter(|(url, _)| !url.starts_with("blob:")).collect()
 }
 
 pub(crate) fn closed() -> Fault {

@@ -53,6 +53,9 @@ pub(crate) fn described(value: &JsValue) -> (String, String) {
 
 impl From<pema::Error> for Fault {
     fn from(error: pema::Error) -> Fault {
+        if let pema::Error::Device(error) | pema::Error::Plm(pema_plm::Error::Device(error)) = error {
+            return error.into();
+        }
         let full = matches!(&error, pema::Error::File { cause, .. } if cause.kind() == std::io::ErrorKind::StorageFull);
         Fault::new(if full { TroubleKind::NoRoom } else { TroubleKind::Refused }, explain(&error))
     }
@@ -60,12 +63,32 @@ impl From<pema::Error> for Fault {
 
 impl From<pema_plm::Error> for Fault {
     fn from(error: pema_plm::Error) -> Fault {
-        Fault::refused(error.to_string())
+        match error {
+            pema_plm::Error::Device(error) => error.into(),
+            error => Fault::refused(error.to_string()),
+        }
     }
 }
 
 impl From<pema_device::Error> for Fault {
+    /// In the words of a page: what the library advises is for a command line.
     fn from(error: pema_device::Error) -> Fault {
-        Fault::refused(error.to_string())
+        use pema_device::Error as E;
+        let choose = "choose the processor under Device";
+        match &error {
+            E::NoAdapter { .. } => Fault::refused(format!("this browser offers no GPU; {choose}")),
+            E::Refused { adapter, why } => Fault::refused(format!(
+                "the GPU {adapter} cannot be used: {why}; close other programs that use it, or {choose}"
+            )),
+            E::TooLarge { label, bytes, limit, device } => Fault::refused(format!(
+                "{label} needs {bytes} bytes at once, but {device} gives at most {limit}; open a smaller model, or {choose}"
+            )),
+            // It stays failed, so a new engine with a new device is needed.
+            E::Failed { device, why } => Fault::new(
+                TroubleKind::Dead,
+                format!("the device {device} failed: {why}; what was saved is kept. Should it fail again, {choose}"),
+            ),
+            _ => Fault::refused(error.to_string()),
+        }
     }
 }

@@ -17,6 +17,7 @@ use crate::engine::Engine;
 use crate::link::Link;
 use crate::opfs::Folder;
 
+mod models;
 mod studio;
 
 wasm_bindgen_test_configure!(run_in_dedicated_worker);
@@ -201,6 +202,10 @@ async fn the_whole_journey_survives_reloads_and_ends_with_nothing_stored() {
     assert!(text.contains("d.csv") && text.contains('3'), "{text}");
 
     studio.open_tiny().await;
+    // A wrong file closes nothing.
+    let wrong = file("notes.gguf", b"these are notes, not a model, and long enough to be read");
+    studio.say_with(Command::OpenModel { source: ModelSource::Attached }, Some(wrong)).await.unwrap_err();
+    assert!(studio.engine.plm().is_ok() && studio.engine.kept().unwrap().model.is_some());
     let events = studio.say(Command::OpenExample).await.unwrap();
     assert!(matches!(events.last(), Some(Event::DataReady(d)) if d.split == [370, 60, 60]));
     let task = settings().task;

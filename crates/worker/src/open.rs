@@ -9,12 +9,13 @@ use pema_device::{Choice, Device, Gemm, Kind, self_test};
 use pema_kernels::matmul::Orientation;
 use pema_plm::{ModelFile, Plm};
 use pema_protocol::{DeviceChoice, DeviceInfo, DeviceKind, Event, ModelInfo, ModelSource, RequestId};
+use web_sys::File;
 
 use crate::engine::Engine;
 use crate::fault::{Fault, Result};
-use crate::model;
-use crate::opfs::OpfsModel;
-use crate::project::MODEL_FILE;
+use crate::model::{self, FileBytes};
+use crate::opfs::{OpfsFile, OpfsModel};
+use crate::project::{MODEL_FILE, Partial};
 
 impl Engine {
     pub(crate) async fn open_device(&mut self, id: RequestId, choice: DeviceChoice) -> Result<()> {
@@ -63,62 +64,52 @@ impl Engine {
         Ok(())
     }
 
-    pub(crate) async fn open_model(
-        &mut self,
-        id: RequestId,
-        source: ModelSource,
-        file: Option<web_sys::File>,
-    ) -> Result<()> {
+    pub(crate) async fn open_model(&mut self, id: RequestId, source: ModelSource, file: Option<File>) -> Result<()> {
         let device = self.device.clone().ok_or_else(|| Fault::refused("choose a device first"))?;
-        // Its file is locked while it is open.
-        self.plm = None;
-        let (link, control) = (self.link.clone(), self.control.clone());
-        let folder = self.kept()?.folder.clone();
-        let mut stored = folder.file(MODEL_FILE).await?;
-        let shown = match (&source, &file) {
-            (ModelSource::Kept, _) => self.kept()?.model.clone().ok_or_else(|| Fault::refused("no model is kept"))?,
-            (ModelSource::Attached, Some(file)) => {
-                self.kept_mut()?.set_model(None)?;
-                model::copy(&link, id, &control, file, &mut stored).await?;
+        let source = self.model_source(id, source, file).await?;
+        let mut stored = self.kept()?.folder.file(MODEL_FILE).await?;
+        let name = match source {
+            Source::Kept(name) => name,
+            Source::File(file) => {
+                self.kept_mut()?.forget_model(None)?;
+                model::copy(&self.link, id, &self.control, &file, &mut stored).await?;
                 file.name()
             }
-            (ModelSource::Attached, None) => return Err(Fault::refused("no file came with the request")),
-            (ModelSource::Address { url }, _) => {
-                let name = url.rsplit('/').next().unwrap_or(url).to_owned();
-                if self.kept()?.model.as_ref().is_some_and(|kept| *kept != name) {
-                    stored.truncate(0)?; // another model lies there
-                }
-                if self.kept()?.model.as_ref() != Some(&name) {
-                    model::fetch(&link, id, &control, url, &mut stored).await?;
-                }
-                name
+            Source::Address(url) => {
+                self.fetch_model(id, &url, &mut stored).await?;
+                name_of(&url)
             }
         };
         let bytes = stored.len()?;
-        let opened = ModelFile::open(OpfsModel::new(stored, shown.clone())?).await;
+        let opened = ModelFile::open(OpfsModel::new(stored, name.clone())?).await;
         let file = match opened {
             Ok(file) => file,
+            // One that was opened before is not thrown away: it may be the reading that failed.
+            Err(error) if self.kept()?.model.is_some() => return Err(error.into()),
             Err(error) => {
                 // It is of no use, and would be taken for the beginning of the next one.
-                self.kept_mut()?.set_model(None)?;
-                folder.file(MODEL_FILE).await?.truncate(0)?;
+                self.kept_mut()?.forget_model(None)?;
+                self.kept()?.folder.file(MODEL_FILE).await?.truncate(0)?;
                 return Err(error.into());
             }
         };
-        self.kept_mut()?.set_model(Some(shown))?;
         let before = device.memory().current();
         let quantisation = file.head_tensor()?.kind.to_string();
         let plm = Plm::load(file, device.clone()).await?;
-        device.flush()?;
+        // A device without room says so only now.
+        let probe = device.upload(&[0.0_f32], "probe")?;
+        device.read::<f32>(&probe, 0, 1).await?;
+        // Only one that can be loaded is opened by itself at the next visit.
+        self.kept_mut()?.set_model(name)?;
         let (identity, config) = (&plm.file.identity, &plm.file.config);
-        self.adapter = match &self.kept()?.adapter {
-            Some(bytes) => {
-                let adapter = format::adapter_from_bytes("the kept adapter", bytes)?;
-                // Another model's adapter stays where it is until there is a new one.
-                adapter.check_model("the kept adapter", identity).is_ok().then_some(adapter)
-            }
-            None => None,
+        // Another model's adapter, or one of another program's, stays where it is until there is a new one.
+        let fitting = |bytes: &Vec<u8>| {
+            let adapter = format::adapter_from_bytes("the kept adapter", bytes).ok()?;
+            adapter.check_model("the kept adapter", identity).is_ok().then_some(adapter)
         };
+        let kept = self.kept()?;
+        let adapter = kept.adapter.as_ref().and_then(fitting);
+        let begun = kept.run.as_ref().is_some_and(|run| run.model == identity.sha256);
         let info = ModelInfo {
             name: identity.name.clone(),
             bytes,
@@ -131,11 +122,67 @@ impl Engine {
             chat: plm.file.chat.is_some(),
             device_bytes: device.memory().current() - before,
             engine_bytes: engine_bytes(),
+            fits: kept.adapter.is_none() || adapter.is_some(),
+            unfinished: begun && kept.project().await.unfinished.is_some(),
         };
-        self.plm = Some(plm);
+        (self.adapter, self.plm) = (adapter, Some(plm));
         self.link.send(id, Event::ModelReady(info));
         Ok(())
     }
+
+    /// Where the model comes from, once that is known to be worth closing the one that is open.
+    async fn model_source(&mut self, id: RequestId, source: ModelSource, file: Option<File>) -> Result<Source> {
+        let source = match (source, file) {
+            (ModelSource::Kept, _) => {
+                let name = self.kept()?.model.clone();
+                Source::Kept(name.ok_or_else(|| Fault::refused("no model is kept"))?)
+            }
+            (ModelSource::Attached, Some(file)) => {
+                ModelFile::check(FileBytes(&file, file.name())).await?;
+                Source::File(file)
+            }
+            (ModelSource::Attached, None) => return Err(Fault::refused("no file came with the request")),
+            (ModelSource::Address { url }, _) if self.kept()?.model.as_ref() == Some(&name_of(&url)) => {
+                Source::Kept(name_of(&url))
+            }
+            (ModelSource::Address { url }, _) => Source::Address(url),
+        };
+        if !matches!(source, Source::Kept(_)) {
+            self.ask_to_keep().await;
+        }
+        // Its file is locked while it is open, and nothing that was read with it is of use to another.
+        (self.plm, self.adapter, self.memory) = (None, None, None);
+        self.contexts.clear();
+        self.link.send(id, Event::ModelProgress { bytes: 0, of: 0 });
+        Ok(source)
+    }
+
+    /// Fetches a model, going on with what an earlier fetch of the same file left.
+    async fn fetch_model(&mut self, id: RequestId, url: &str, into: &mut OpfsFile) -> Result<()> {
+        let partial = self.kept()?.partial.clone().filter(|p| p.url == url && p.validator.is_some());
+        if partial.is_none() {
+            into.truncate(0)?;
+        }
+        let validator = partial.and_then(|p| p.validator);
+        let (link, control) = (self.link.clone(), self.control.clone());
+        let fetch = model::Fetch::begin(&control, url, into, validator).await?;
+        // Whose bytes these are is known before the first of them is written.
+        self.kept_mut()?.forget_model(Some(Partial { url: url.to_owned(), validator: fetch.validator.clone() }))?;
+        fetch.finish(&link, id, &control, into).await
+    }
+}
+
+/// A model's way into the store.
+enum Source {
+    /// It lies there under this name.
+    Kept(String),
+    File(File),
+    Address(String),
+}
+
+/// What a fetched model is called.
+fn name_of(url: &str) -> String {
+    url.rsplit('/').next().unwrap_or(url).to_owned()
 }
 
 /// What the browser tells of the machine's memory: a rounded number, and none in some browsers.

@@ -1,21 +1,24 @@
 //! What is kept between visits: one log of small things, in which the last of each kind counts.
 
+use pema::format;
 use pema_protocol::{Check, KeptFile, Project, Report, TrainInfo, TrainSettings, TroubleKind};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use crate::data::Data;
 use crate::engine::closed;
 use crate::fault::{Fault, Result};
 use crate::opfs::{Folder, OpfsFile};
 use crate::project_log::{ProjectLog, Records};
+use crate::tune::imported;
 
 const DATA: u8 = 1;
-const SETTINGS: u8 = 2;
+const RUN: u8 = 2;
 const ADAPTER: u8 = 3;
 const TRAINED: u8 = 4;
 const REPORT: u8 = 5;
 const MODEL: u8 = 6;
+const PARTIAL: u8 = 7;
 /// Files of the folder and what to call them.
 pub(crate) const MODEL_FILE: &str = "model.gguf";
 pub(crate) const MEMORY_FILE: &str = "memory.log";
@@ -40,11 +43,30 @@ pub(crate) struct Kept {
     /// Name of the model whose file is complete.
     pub(crate) model: Option<String>,
     pub(crate) data: Option<Data>,
-    pub(crate) settings: Option<TrainSettings>,
+    /// A model that is being fetched.
+    pub(crate) partial: Option<Partial>,
+    /// The last run.
+    pub(crate) run: Option<Run>,
     /// The adapter's file.
     pub(crate) adapter: Option<Vec<u8>>,
     pub(crate) trained: Option<TrainInfo>,
     pub(crate) report: Option<Report>,
+}
+
+/// What a run was begun with.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Run {
+    pub(crate) settings: TrainSettings,
+    /// SHA-256 of its model.
+    pub(crate) model: String,
+}
+
+/// Whose bytes lie in the model's file before it is complete.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Partial {
+    pub(crate) url: String,
+    /// What tells this file from another that the site may put in its place: its entity tag, or its date.
+    pub(crate) validator: Option<String>,
 }
 
 impl Kept {
@@ -55,14 +77,17 @@ impl Kept {
         let files = [folder.file(first).await?, folder.file(second).await?];
         let (log, mut last) = ProjectLog::open(files)?;
         let adapter = last[usize::from(ADAPTER)].take();
+        // An adapter is never thrown away because what was said of it cannot be read.
+        let trained = read(&last, TRAINED).or_else(|| adapter.as_deref().and_then(of_unknown_origin));
         Ok(Kept {
             folder,
             log: Some(log),
             model: read(&last, MODEL),
             data: read(&last, DATA),
-            settings: read(&last, SETTINGS),
+            partial: read(&last, PARTIAL),
+            run: read(&last, RUN),
             adapter,
-            trained: read(&last, TRAINED),
+            trained,
             report: read(&last, REPORT),
         })
     }
@@ -75,8 +100,8 @@ impl Kept {
         Project {
             model: self.model.clone().map(|name| KeptFile { name, bytes }),
             data: self.data.as_ref().map(|d| d.info.clone()),
-            settings: self.settings.clone(),
-            unfinished: (begun && self.settings.is_some() && !checked).then(Default::default),
+            settings: self.run.as_ref().map(|run| run.settings.clone()),
+            unfinished: (begun && self.run.is_some() && !checked).then(Default::default),
             trained: self.trained.clone(),
             report: self.report.clone(),
         }
@@ -97,66 +122,81 @@ impl Kept {
         files
     }
 
-    pub(crate) fn set_model(&mut self, name: Option<String>) -> Result<()> {
-        self.put(MODEL, name.as_ref())?;
-        self.model = name;
+    /// The model's file is complete.
+    pub(crate) fn set_model(&mut self, name: String) -> Result<()> {
+        self.append(&[(MODEL, stored(&name)?), (PARTIAL, Vec::new())])?;
+        (self.model, self.partial) = (Some(name), None);
+        Ok(())
+    }
+
+    /// Bytes of no model lie in the file from now on, or those of one that is being fetched.
+    pub(crate) fn forget_model(&mut self, partial: Option<Partial>) -> Result<()> {
+        let kept = partial.as_ref().map(stored).transpose()?;
+        self.append(&[(MODEL, Vec::new()), (PARTIAL, kept.unwrap_or_default())])?;
+        (self.model, self.partial) = (None, partial);
         Ok(())
     }
 
     /// New pairs: what was learnt from others no longer belongs to them.
     pub(crate) fn set_data(&mut self, data: Data) -> Result<()> {
-        self.put(DATA, Some(&data))?;
-        self.append(SETTINGS, &[])?;
-        (self.data, self.settings) = (Some(data), None);
-        self.forget_adapter()
-    }
-
-    pub(crate) fn set_settings(&mut self, settings: &TrainSettings) -> Result<()> {
-        self.put(SETTINGS, Some(settings))?;
-        self.settings = Some(settings.clone());
+        let gone = [RUN, ADAPTER, TRAINED, REPORT].map(|kind| (kind, Vec::new()));
+        self.append(&[&[(DATA, stored(&data)?)], &gone[..]].concat())?;
+        (self.data, self.run) = (Some(data), None);
+        (self.adapter, self.trained, self.report) = (None, None, None);
         Ok(())
     }
 
-    pub(crate) fn forget_adapter(&mut self) -> Result<()> {
-        for kind in [ADAPTER, TRAINED, REPORT] {
-            self.append(kind, &[])?;
-        }
+    /// A run begins: what an earlier one made no longer counts.
+    pub(crate) fn begin(&mut self, run: Run) -> Result<()> {
+        let gone = [ADAPTER, TRAINED, REPORT].map(|kind| (kind, Vec::new()));
+        self.append(&[&[(RUN, stored(&run)?)], &gone[..]].concat())?;
+        self.run = Some(run);
         (self.adapter, self.trained, self.report) = (None, None, None);
         Ok(())
     }
 
     pub(crate) fn set_adapter(&mut self, bytes: Vec<u8>, info: TrainInfo) -> Result<()> {
-        self.append(REPORT, &[])?;
-        self.append(ADAPTER, &bytes)?;
-        self.put(TRAINED, Some(&info))?;
+        self.append(&[(REPORT, Vec::new()), (ADAPTER, bytes.clone()), (TRAINED, stored(&info)?)])?;
         (self.adapter, self.trained, self.report) = (Some(bytes), Some(info), None);
         Ok(())
     }
 
+    /// As where what was said of an adapter cannot be read any more.
+    #[cfg(test)]
+    pub(crate) fn forget_trained(&mut self) -> Result<()> {
+        self.append(&[(TRAINED, Vec::new())])
+    }
+
     pub(crate) fn set_report(&mut self, report: Report) -> Result<()> {
-        self.put(REPORT, Some(&report))?;
+        self.append(&[(REPORT, stored(&report)?)])?;
         self.report = Some(report);
         Ok(())
     }
 
-    fn append(&mut self, kind: u8, payload: &[u8]) -> Result<()> {
+    /// Adds records, all of them or none; an empty one takes the earlier ones of its kind back.
+    fn append(&mut self, records: &[(u8, Vec<u8>)]) -> Result<()> {
         let log = self.log.as_mut().ok_or_else(closed)?;
-        log.append(kind, payload)?;
+        log.append(records)?;
         if log.untidy() {
             let files = self.log.take().ok_or_else(closed)?.into_storages();
             self.log = Some(ProjectLog::open(files)?.0);
         }
         Ok(())
     }
-
-    fn put<T: Serialize>(&mut self, kind: u8, value: Option<&T>) -> Result<()> {
-        let bytes = value.map(postcard::to_stdvec).transpose();
-        let bytes = bytes.map_err(|e| Fault::new(TroubleKind::Refused, format!("this cannot be stored: {e}")))?;
-        self.append(kind, &bytes.unwrap_or_default())
-    }
 }
 
-/// The last record of a kind. One of an earlier version of the program counts as absent.
+/// The form in which a thing is kept: JSON, because it names its fields, so that another version of the program never
+/// takes one for another.
+fn stored<T: Serialize>(value: &T) -> Result<Vec<u8>> {
+    serde_json::to_vec(value).map_err(|e| Fault::new(TroubleKind::Refused, format!("this cannot be stored: {e}")))
+}
+
+/// What can be said of an adapter that tells nothing but itself.
+fn of_unknown_origin(bytes: &[u8]) -> Option<TrainInfo> {
+    Some(imported(&format::adapter_from_bytes("the kept adapter", bytes).ok()?))
+}
+
+/// The last record of a kind. One that cannot be read counts as absent.
 fn read<T: DeserializeOwned>(last: &Records, kind: u8) -> Option<T> {
-    postcard::from_bytes(last[usize::from(kind)].as_deref()?).ok()
+    serde_json::from_slice(last[usize::from(kind)].as_deref()?).ok()
 }

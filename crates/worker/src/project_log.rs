@@ -9,6 +9,8 @@ use pema::log::{Log, Storage};
 pub(crate) const KINDS: usize = 8;
 /// Record: which writing of the project this file is; the whole file counts only with it.
 const WRITING: u8 = KINDS as u8;
+/// Record: several of these in one, so that they count together: `[kind u8][bytes u32][payload]` each.
+const GROUP: u8 = KINDS as u8 + 1;
 /// Bytes that are never worth tidying.
 const SMALL: u64 = 1 << 20;
 /// Bytes of a record beside its payload, and of an empty log.
@@ -52,14 +54,19 @@ impl<T: Storage> ProjectLog<T> {
         Ok((log, live.records))
     }
 
-    /// Adds a record; it is durable when this returns. An empty one takes the earlier ones back.
-    pub(crate) fn append(&mut self, kind: u8, payload: &[u8]) -> Result<()> {
-        let before = self.counts[usize::from(kind)];
-        if payload.is_empty() && before == 0 {
-            return Ok(());
+    /// Adds records, all of them or, where that is cut off, none; they are durable when this returns. An empty one takes
+    /// the earlier ones of its kind back.
+    pub(crate) fn append(&mut self, records: &[(u8, Vec<u8>)]) -> Result<()> {
+        let counts = |(kind, payload): &&(u8, Vec<u8>)| !payload.is_empty() || self.counts[usize::from(*kind)] > 0;
+        let new: Vec<&(u8, Vec<u8>)> = records.iter().filter(counts).collect();
+        match new.as_slice() {
+            [] => return Ok(()),
+            [(kind, payload)] => self.live.append(*kind, payload)?,
+            several => self.live.append(GROUP, &grouped(several))?,
         }
-        self.live.append(kind, payload)?;
-        self.counts[usize::from(kind)] = if payload.is_empty() { 0 } else { size(payload) };
+        for (kind, payload) in new {
+            self.counts[usize::from(*kind)] = if payload.is_empty() { 0 } else { size(payload) };
+        }
         Ok(())
     }
 
@@ -100,14 +107,40 @@ fn rewrite<T: Storage>(file: &mut Log<T>, records: &Records, writing: u64) -> Re
 fn read<T: Storage>(storage: T) -> Result<Found<T>> {
     let (mut records, mut writing) = (Records::default(), 0);
     let log = Log::open(storage, |kind, payload| {
-        if kind == WRITING {
-            writing = payload.try_into().map_or(0, u64::from_le_bytes);
-        } else if let Some(slot) = records.get_mut(usize::from(kind)) {
-            *slot = (!payload.is_empty()).then(|| payload.to_vec());
+        let mut take = |kind: u8, payload: &[u8]| {
+            if let Some(slot) = records.get_mut(usize::from(kind)) {
+                *slot = (!payload.is_empty()).then(|| payload.to_vec());
+            }
+        };
+        match kind {
+            WRITING => writing = payload.try_into().map_or(0, u64::from_le_bytes),
+            GROUP => parts(payload).into_iter().for_each(|(kind, payload)| take(kind, payload)),
+            kind => take(kind, payload),
         }
         Ok(())
     })?;
     Ok(Found { log, records, writing })
+}
+
+fn grouped(records: &[&(u8, Vec<u8>)]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for (kind, payload) in records {
+        bytes.push(*kind);
+        bytes.extend((payload.len() as u32).to_le_bytes());
+        bytes.extend(payload);
+    }
+    bytes
+}
+
+/// The records of a group. The log has checked its bytes, so it ends where the last of them does.
+fn parts(mut bytes: &[u8]) -> Vec<(u8, &[u8])> {
+    let mut parts = Vec::new();
+    while let Some(([kind, a, b, c, d], rest)) = bytes.split_first_chunk() {
+        let Some((payload, rest)) = rest.split_at_checked(u32::from_le_bytes([*a, *b, *c, *d]) as usize) else { break };
+        parts.push((*kind, payload));
+        bytes = rest;
+    }
+    parts
 }
 
 fn size(payload: &[u8]) -> u64 {
@@ -115,151 +148,4 @@ fn size(payload: &[u8]) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::cell::{Cell, RefCell};
-    use std::rc::Rc;
-
-    use super::*;
-
-    /// A disk that outlives the program. After so many bytes the program is dead: nothing more is written.
-    #[derive(Clone, Default)]
-    struct Disk {
-        bytes: Rc<RefCell<Vec<u8>>>,
-        budget: Rc<Cell<usize>>,
-    }
-
-    impl Disk {
-        fn failed() -> pema::Error {
-            let cause = std::io::Error::from(std::io::ErrorKind::StorageFull);
-            pema::Error::File { path: "disk".into(), action: "write", cause, advice: "none" }
-        }
-
-        /// Pays for `bytes`; says how many of them were still done.
-        fn pay(&self, bytes: usize) -> usize {
-            let paid = bytes.min(self.budget.get());
-            self.budget.set(self.budget.get() - paid);
-            paid
-        }
-    }
-
-    impl Storage for Disk {
-        fn name(&self) -> &str {
-            "disk"
-        }
-        fn len(&self) -> Result<u64> {
-            Ok(self.bytes.borrow().len() as u64)
-        }
-        fn read(&self, offset: u64, buf: &mut [u8]) -> Result<()> {
-            let from = offset as usize;
-            buf.copy_from_slice(&self.bytes.borrow()[from..from + buf.len()]);
-            Ok(())
-        }
-        fn write(&mut self, offset: u64, bytes: &[u8]) -> Result<()> {
-            let paid = self.pay(bytes.len());
-            let (mut all, from) = (self.bytes.borrow_mut(), offset as usize);
-            let end = all.len().max(from + paid);
-            all.resize(end, 0);
-            all[from..from + paid].copy_from_slice(&bytes[..paid]);
-            if paid == bytes.len() { Ok(()) } else { Err(Disk::failed()) }
-        }
-        fn truncate(&mut self, len: u64) -> Result<()> {
-            if self.pay(1) == 0 {
-                return Err(Disk::failed());
-            }
-            self.bytes.borrow_mut().truncate(len as usize);
-            Ok(())
-        }
-        fn flush(&mut self) -> Result<()> {
-            Ok(())
-        }
-    }
-
-    /// Two files that pay from the same purse.
-    fn disks(contents: [Vec<u8>; 2], budget: usize) -> [Disk; 2] {
-        let budget = Rc::new(Cell::new(budget));
-        contents.map(|bytes| Disk { bytes: Rc::new(RefCell::new(bytes)), budget: budget.clone() })
-    }
-
-    fn contents(disks: &[Disk; 2]) -> [Vec<u8>; 2] {
-        disks.clone().map(|d| d.bytes.borrow().clone())
-    }
-
-    fn adapter(n: u8) -> Vec<u8> {
-        vec![n; 300_000]
-    }
-
-    /// A project of many trainings, as it lies on the disk, before it is opened the next time.
-    fn grown() -> [Vec<u8>; 2] {
-        let disks = disks(Default::default(), usize::MAX);
-        let (mut log, _) = ProjectLog::open(disks.clone()).unwrap();
-        log.append(1, b"the pairs").unwrap();
-        log.append(5, b"a report of earlier").unwrap();
-        log.append(5, b"").unwrap();
-        for n in 0..6 {
-            log.append(3, &adapter(n)).unwrap();
-        }
-        assert!(log.untidy());
-        contents(&disks)
-    }
-
-    fn expected() -> Records {
-        let mut records = Records::default();
-        (records[1], records[3]) = (Some(b"the pairs".to_vec()), Some(adapter(5)));
-        records
-    }
-
-    #[test]
-    fn outdated_records_are_left_behind_and_the_log_goes_on_in_the_other_file() {
-        let disks = disks(grown(), usize::MAX);
-        let before: usize = contents(&disks).iter().map(Vec::len).sum();
-        let (mut log, records) = ProjectLog::open(disks.clone()).unwrap();
-        assert_eq!(records, expected());
-        assert!(!log.untidy());
-        let after: usize = contents(&disks).iter().map(Vec::len).sum();
-        assert!(before > 6 * 300_000 && after < 300_100, "{before} and then {after} bytes");
-        // A second time round, and back into the first file.
-        for n in 0..9 {
-            log.append(3, &adapter(n)).unwrap();
-        }
-        let (mut log, records) = ProjectLog::open(log.into_storages()).unwrap();
-        assert_eq!(records[3], Some(adapter(8)));
-        log.append(4, b"more").unwrap();
-        let (_, records) = ProjectLog::open(disks.clone()).unwrap();
-        assert_eq!((&records[1], &records[4]), (&Some(b"the pairs".to_vec()), &Some(b"more".to_vec())));
-    }
-
-    #[test]
-    fn cut_off_anywhere_nothing_that_counts_is_lost() {
-        let grown = grown();
-        // All that tidying writes, byte by byte where records begin and end, in steps inside of the large one.
-        let whole = 300_200;
-        let budgets = (0..200).chain((200..299_900).step_by(9973)).chain(299_900..whole);
-        let mut kept = [0, 0];
-        for budget in budgets {
-            let crashed = disks(grown.clone(), budget);
-            let (_, records) = ProjectLog::open(crashed.clone()).unwrap();
-            assert_eq!(records, expected(), "what the program saw that died after {budget} bytes");
-            let left = contents(&crashed);
-            kept[usize::from(left[1].len() > 300_000 && left[0].len() < 100)] += 1;
-            // The next visit finds everything, and what it adds is there in the one after.
-            let next = disks(left, usize::MAX);
-            let (mut log, records) = ProjectLog::open(next.clone()).unwrap();
-            assert_eq!(records, expected(), "cut off after {budget} bytes");
-            log.append(2, b"new").unwrap();
-            let (_, records) = ProjectLog::open(next).unwrap();
-            assert_eq!(records[2].as_deref(), Some(b"new".as_slice()), "cut off after {budget} bytes");
-            assert_eq!(records[3], expected()[3]);
-        }
-        assert!(kept[0] > 100 && kept[1] > 10, "both outcomes were seen: {kept:?}");
-    }
-
-    #[test]
-    fn a_project_of_before_opens_and_small_ones_are_left_alone() {
-        let disks = disks(Default::default(), usize::MAX);
-        let mut old = Log::open(disks[0].clone(), |_, _| Ok(())).unwrap();
-        (0..50).for_each(|_| old.append(2, &[7; 1000]).unwrap());
-        let bytes = old.bytes();
-        let (log, records) = ProjectLog::open(disks.clone()).unwrap();
-        assert_eq!((records[2].as_deref(), log.live.bytes()), (Some([7; 1000].as_slice()), bytes));
-    }
-}
+mod tests;

@@ -1,6 +1,6 @@
 //! Quality on the test pairs, by every method.
 
-use pema::{Evaluation, Evaluator, GenerateConfig, Knn, KnnConfig, Method, enough_tokens};
+use pema::{Evaluation, Evaluator, GenerateConfig, Generator, Knn, KnnConfig, Method, Writing, enough_tokens};
 use pema_protocol::{Event, MethodScore, Report, RequestId};
 
 use crate::build;
@@ -12,8 +12,9 @@ use crate::verdict::{verdict, warnings};
 const SHOWN: usize = 20;
 
 pub(crate) async fn evaluate(e: &mut Engine, id: RequestId, limit: usize) -> Result<()> {
-    // An imported adapter comes without a memory; then kNN is left out.
-    let memory = build::open_memory(e).await.is_ok();
+    // An imported adapter comes without a memory; one that lies there is not its own. Then kNN is left out.
+    let own = e.kept()?.trained.as_ref().is_some_and(|t| t.rows > 0);
+    let memory = own && build::open_memory(e).await.is_ok();
     let (plm, data) = (e.plm()?, e.data()?);
     let Some(adapter) = &e.adapter else { return Err(Fault::refused("there is no adapter yet; train first")) };
     let test = data.dataset(2, 0, limit.max(1));
@@ -25,6 +26,7 @@ pub(crate) async fn evaluate(e: &mut Engine, id: RequestId, limit: usize) -> Res
     let max_tokens = enough_tokens(plm, &test.examples)?;
     let (prompt, beams) = (&adapter.meta.prompt, adapter.meta.beams);
     let mut evaluator = Evaluator::new(plm, &test, prompt, Some(adapter), knn.as_ref()).await?;
+    let generator = Generator::new(plm, Some(adapter), knn.as_ref())?;
     let methods: Vec<Method> = Method::ALL.into_iter().filter(|m| knn.is_some() || *m != Method::Knn).collect();
     let (pairs, of) = (evaluator.pairs(), (evaluator.pairs() * methods.len()) as u32);
     let mut done: Vec<Evaluation> = Vec::new();
@@ -38,10 +40,17 @@ pub(crate) async fn evaluate(e: &mut Engine, id: RequestId, limit: usize) -> Res
         let beams = (method != Method::Knn).then_some(beams);
         let config = GenerateConfig { beams, ..GenerateConfig::greedy(method, prompt, max_tokens) };
         let before = (done.len() * pairs) as u32;
-        let evaluation = evaluator
-            .run(&config, |n| e.link.send(id, Event::EvaluateProgress { done: before + n as u32, of }))
-            .await?;
-        done.push(evaluation);
+        let nll = evaluator.nll(&config).await?;
+        let mut writing = Writing::new(&generator, evaluator.prompts(), &config)?;
+        while let Some(n) = writing.step(|_, _| {}).await? {
+            e.link.send(id, Event::EvaluateProgress { done: before + n as u32, of });
+            e.control.breathe().await;
+            if e.control.cancel.get() {
+                return Err(Fault::refused("measuring was stopped"));
+            }
+        }
+        let texts = writing.finish().into_iter().map(|written| written.text).collect();
+        done.push(evaluator.evaluation(method, nll, texts)?);
     }
     let methods: Vec<MethodScore> = done.iter().map(score).collect();
     // The adapter's own way: the better one of these pairs would be chosen on them.
@@ -57,7 +66,7 @@ pub(crate) async fn evaluate(e: &mut Engine, id: RequestId, limit: usize) -> Res
         measured.map(|(i, p)| [p.input.clone(), text(done.first(), i), text(adapted, i), p.target.clone()]).collect();
     let trained = e.kept()?.trained.as_ref();
     let overfitted = trained.is_some_and(|t| t.steps[1] > 0 && 2 * t.steps[1] < t.steps[0]);
-    let trained_on = e.memory.as_ref().map_or(usize::MAX, pema::Memory::examples);
+    let trained_on = e.memory.as_ref().filter(|_| memory).map_or(usize::MAX, pema::Memory::examples);
     let report = Report {
         pairs: pairs as u32,
         verdict: verdict(&methods, own.name(), shown.name()),

@@ -15,7 +15,7 @@ use crate::engine::Engine;
 use crate::fault::{Fault, Result};
 use crate::opfs::used_of;
 use crate::plan::{Plan, Work};
-use crate::project::{MEMORY_FILE, TRAINING_FILES};
+use crate::project::{MEMORY_FILE, Run, TRAINING_FILES};
 use crate::room::{Sizes, no_room};
 use crate::train;
 
@@ -38,7 +38,7 @@ pub(crate) struct Rows {
 /// The last run's task, or what suits the data.
 pub(crate) fn task(e: &Engine) -> TaskSettings {
     let kept = e.kept().ok();
-    let settings = kept.and_then(|k| k.settings.as_ref()).map(|s| s.task.clone());
+    let settings = kept.and_then(|k| k.run.as_ref()).map(|run| run.settings.task.clone());
     let suits = kept.and_then(|k| k.data.as_ref()).map(|d| (d.info.template.clone(), d.info.shots()));
     let (template, shots) = suits.unwrap_or_else(|| ("plain".to_owned(), 0));
     settings.unwrap_or(TaskSettings { template, shots })
@@ -71,8 +71,10 @@ pub(crate) fn recipe(e: &Engine, settings: &TrainSettings) -> Result<Rows> {
 /// measured again, the device's speed would ask for other rows.
 fn resolve(e: &Engine, settings: &TrainSettings, restart: bool) -> Result<TrainSettings> {
     let plan = plan(e, &e.prompt(&settings.task)?)?;
-    let begun = e.kept()?.settings.as_ref();
-    let begun = begun.filter(|b| !restart && b.task == settings.task && b.free_running == settings.free_running);
+    let kept = e.kept()?;
+    let open = kept.trained.as_ref().is_none_or(|t| t.check == Check::Pending);
+    let begun = kept.run.as_ref().map(|run| &run.settings).filter(|_| open && !restart);
+    let begun = begun.filter(|b| b.task == settings.task && b.free_running == settings.free_running);
     let choose = |asked: Option<u32>, of: fn(&TrainSettings) -> Option<u32>, planned: usize| {
         Some(asked.or(begun.and_then(of)).unwrap_or(planned as u32))
     };
@@ -152,6 +154,7 @@ pub(crate) async fn run(e: &mut Engine, id: RequestId, settings: &TrainSettings,
     let begun = Date::now();
     let settings = &resolve(e, settings, restart)?;
     let r = recipe(e, settings)?;
+    let run = Run { settings: settings.clone(), model: r.meta.identity.sha256.clone() };
     let config = config(settings, r.meta.identity.hidden_size, e.plm()?.device.info().kind);
     let needs = needs(e, settings, &r).await?;
     if !needs.fits() {
@@ -167,7 +170,7 @@ pub(crate) async fn run(e: &mut Engine, id: RequestId, settings: &TrainSettings,
     let begun_before = !restart && (pending || cut_off.is_some());
     let parts = if begun_before { build::kept(e, &r).await? } else { None };
     if let Some([memory, held_out]) = &parts
-        && let Some(adapter) = unchecked(e, settings)?
+        && let Some(adapter) = unchecked(e, &run)?
     {
         checkpoint.forget()?;
         e.adapter = Some(adapter);
@@ -175,16 +178,15 @@ pub(crate) async fn run(e: &mut Engine, id: RequestId, settings: &TrainSettings,
         e.memory = parts.map(|[memory, _]| memory);
         return Ok(());
     }
-    e.kept_mut()?.set_settings(settings)?;
-    e.kept_mut()?.forget_adapter()?;
+    e.kept_mut()?.begin(run)?;
+    e.adapter = None;
     let cut_off = cut_off.filter(|_| !restart);
     let goes_on = parts.zip(cut_off).filter(|([m, h], cut_off)| cut_off.state.is_of(&config, m, judge(h)));
     let ([memory, held_out], cut_off) = match goes_on {
         Some((parts, cut_off)) => (parts, Some(cut_off)),
         None => {
             checkpoint.forget()?;
-            let Some(parts) = build::build(e, id, &r).await? else { return Ok(()) };
-            (parts, None)
+            (build::build(e, id, &r).await?, None)
         }
     };
     let (mut adapter, info) =
@@ -201,11 +203,11 @@ pub(crate) async fn run(e: &mut Engine, id: RequestId, settings: &TrainSettings,
     Ok(())
 }
 
-/// The adapter whose check was cut off, when it was trained with these settings.
-fn unchecked(e: &mut Engine, settings: &TrainSettings) -> Result<Option<Adapter>> {
+/// The adapter whose check was cut off, when it is of this run.
+fn unchecked(e: &mut Engine, run: &Run) -> Result<Option<Adapter>> {
     let kept = e.kept()?;
     let pending = kept.trained.as_ref().is_some_and(|t| t.check == Check::Pending);
-    let same = kept.settings.as_ref() == Some(settings);
+    let same = kept.run.as_ref() == Some(run);
     Ok(e.adapter.take().filter(|_| pending && same))
 }
 
@@ -235,7 +237,16 @@ fn config(settings: &TrainSettings, hidden: usize, device: Kind) -> TrainConfig 
 pub(crate) fn import(e: &mut Engine, id: RequestId, name: &str, bytes: Vec<u8>) -> Result<()> {
     let adapter = format::adapter_from_bytes(name, &bytes)?;
     adapter.check_model(name, &e.plm()?.file.identity)?;
-    let info = TrainInfo {
+    let info = imported(&adapter);
+    e.kept_mut()?.set_adapter(bytes, info.clone())?;
+    e.adapter = Some(adapter);
+    e.link.send(id, Event::Trained(info));
+    Ok(())
+}
+
+/// What is known of an adapter whose training was not seen.
+pub(crate) fn imported(adapter: &Adapter) -> TrainInfo {
+    TrainInfo {
         rows: 0,
         rank: adapter.rank as u32,
         form: adapter.form.to_string(),
@@ -245,11 +256,7 @@ pub(crate) fn import(e: &mut Engine, id: RequestId, name: &str, bytes: Vec<u8>) 
         held_out: None,
         seconds: 0.0,
         history: Vec::new(),
-        way: way(&adapter),
+        way: way(adapter),
         check: Check::Without,
-    };
-    e.kept_mut()?.set_adapter(bytes, info.clone())?;
-    e.adapter = Some(adapter);
-    e.link.send(id, Event::Trained(info));
-    Ok(())
+    }
 }

@@ -1,5 +1,6 @@
 //! Scores in a sentence.
 
+use pema::metrics::{Compared, compared};
 use pema_protocol::MethodScore;
 
 /// Whether tuning helped, plainly: of the method of the adapter's `own` way, or of the `shown` one where that is
@@ -15,13 +16,12 @@ pub(crate) fn verdict(methods: &[MethodScore], own: &str, shown: &str) -> String
     if own == "base" {
         return format!("The model writes alone, as the check after training advised. With the adapter: {numbers}.");
     }
-    let (chrf, bleu) = (best.chrf - base.chrf, best.bleu - base.bleu);
-    if chrf > 1.0 && bleu > -0.5 || bleu > 1.0 && chrf > -0.5 {
-        format!("Tuning helped: {numbers}.")
-    } else if chrf < -1.0 || bleu < -1.0 {
-        format!("Tuning made the answers worse: {numbers}. Use the model without the adapter, or open more pairs.")
-    } else {
-        format!("Tuning made no clear difference: {numbers}.")
+    match compared([base.chrf, base.bleu], [best.chrf, best.bleu]) {
+        Compared::Better => format!("Tuning helped: {numbers}."),
+        Compared::Worse => {
+            format!("Tuning made the answers worse: {numbers}. Use the model without the adapter, or open more pairs.")
+        }
+        Compared::Alike => format!("Tuning made no clear difference: {numbers}."),
     }
 }
 

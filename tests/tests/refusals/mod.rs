@@ -59,6 +59,8 @@ fn bad_usage_ends_with_code_2() {
         (&format!("generate {with} --prompt a --top-p 0"), "0"),
         (&format!("generate {with} --prompt a --method magic"), "pema-gu"),
         (&format!("generate {with} --prompt a --schedule never"), "reference-code"),
+        (&format!("eval {with} --data valid.jsonl --schedule reference-code"), "--reference-length"),
+        ("lab --model tiny.gguf --data train.jsonl --out r.json --seeds 0", "--seeds"),
         ("generate --model tiny.gguf --memory m/train --method knn --prompt a --knn-k 0", "1 to 256"),
         ("generate --model tiny.gguf --memory m/train --method knn --prompt a --knn-k 257", "1 to 256"),
         ("eval --model tiny.gguf --data valid.jsonl --methods base", "no template"),

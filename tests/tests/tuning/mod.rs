@@ -79,15 +79,17 @@ fn a_place_that_takes_nothing_is_refused_before_the_work() {
 #[test]
 fn a_lab_measures_every_way_once_and_reports_it() {
     let place = Place::new();
-    let lab = "lab --model tiny.gguf --data train.jsonl --shots 2 --methods base,knn,residual+shots,default";
+    let lab = "lab --model tiny.gguf --data train.jsonl --shots 2 --methods base,knn,residual+shots,base+shots,base+similar,default,default-base";
     let report = place.json(&format!("{lab} --out r.json"), &[]);
     let lines = report["lines"].as_array().unwrap();
     let ways: Vec<&str> = lines.iter().map(|l| l["way"].as_str().unwrap()).collect();
-    assert_eq!(ways, ["base", "knn", "residual+shots", "default"]);
+    assert_eq!(ways, ["base", "knn", "base+shots", "residual+shots", "base+similar", "default-base", "default"]);
     for line in lines {
         let chrf = &line["chrf"];
         assert!(chrf["low"].as_f64() <= chrf["value"].as_f64() && chrf["value"].as_f64() <= chrf["high"].as_f64());
         assert_eq!(line["gain"].is_null(), line["way"] == "base", "{line}");
+        let alone = line["way"].as_str().unwrap().contains("base");
+        assert_eq!(line["own"].is_null(), alone, "what has the memory is compared with what has not: {line}");
     }
     let kept = place.read("r.json.records.jsonl");
     let again = place.json(&format!("{lab} --out r.json"), &[]);
@@ -96,14 +98,23 @@ fn a_lab_measures_every_way_once_and_reports_it() {
     // Other pairs under the same names: they are measured, and what is kept of the first ones is not mixed in.
     let fewer = place.json(&format!("{lab} --limit 12 --out r.json"), &[]);
     let of = |report: &Value| report["records"].as_array().unwrap().len();
-    assert_eq!((of(&fewer), of(&report)), (4, 4));
+    assert_eq!((of(&fewer), of(&report)), (7, 7));
     assert!(fewer["records"].as_array().unwrap().iter().all(|r| r["pairs"][0] == 12), "{fewer}");
 
     std::fs::rename(place.path("r.json.records.jsonl"), place.path("r.html.records.jsonl")).unwrap();
     place.pema(&format!("{lab} --out r.html")).succeeded();
     let page = String::from_utf8(place.read("r.html")).unwrap();
     assert!(page.contains(report["sentence"].as_str().unwrap()), "{page}");
-    place.pema(&format!("{lab} --out r.txt")).refused(1, &["r.txt", ".html or .json"]);
+    place.pema(&format!("{lab} --out r.txt")).refused(2, &["r.txt", ".html or .json"]);
+
+    // Pairs under another name are the same pairs; two tasks are never one.
+    let again = "lab --model tiny.gguf --methods base --out r.html --data";
+    std::fs::create_dir(place.path("more")).unwrap();
+    std::fs::copy(place.path("train.jsonl"), place.path("more/train.jsonl")).unwrap();
+    let both = place.json(&format!("{again} train.jsonl more/train.jsonl"), &[]);
+    let tasks: Vec<&str> = both["lines"].as_array().unwrap().iter().map(|l| l["task"].as_str().unwrap()).collect();
+    assert_eq!(tasks, ["/train", "more/train"]);
+    place.pema(&format!("{again} train.jsonl train.jsonl")).refused(1, &["two tasks are called"]);
     place.pema("lab --model tiny.gguf --data . --out r.html").refused(1, &["holds no test.jsonl"]);
 }
 

@@ -125,8 +125,8 @@ fn Overview(info: DataInfo, files: RwSignal<Vec<DataFile>>) -> impl IntoView {
             .then(|| {
                 view! {
                     <div class="row">
-                        {select("Input field", input.clone(), fields.clone(), |f, i| (f, i.target_field.clone()), info.clone())}
-                        {select("Target field", target.clone(), fields, |f, i| (i.input_field.clone(), f), info.clone())}
+                        {select("Input field", input.clone(), fields.clone(), |f, i| mapped(f, &i.input_field, &i.target_field), info.clone())}
+                        {select("Target field", target.clone(), fields, |f, i| { let (target, input) = mapped(f, &i.target_field, &i.input_field); (input, target) }, info.clone())}
                     </div>
                 }
             })}
@@ -154,6 +154,12 @@ fn Overview(info: DataInfo, files: RwSignal<Vec<DataFile>>) -> impl IntoView {
                 }
             })}
     }
+}
+
+/// A field for one side, and the one for the other: what was chosen there before makes way by taking its `old` place.
+fn mapped(new: String, old: &str, other: &str) -> (String, String) {
+    let other = if new == other { old } else { other };
+    (new, other.to_owned())
 }
 
 fn open(studio: Studio, files: RwSignal<Vec<DataFile>>, read: Vec<DataFile>, fields: Option<(String, String)>) {
@@ -191,7 +197,14 @@ fn belong_together(names: &[String]) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
-    use super::belong_together;
+    use super::{belong_together, mapped};
+
+    #[test]
+    fn one_field_is_never_both_sides() {
+        let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
+        assert_eq!(mapped("c".into(), "a", "b"), pair("c", "b"));
+        assert_eq!(mapped("b".into(), "a", "b"), pair("b", "a"));
+    }
 
     #[test]
     fn files_that_cannot_be_pairs_are_refused_by_name() {

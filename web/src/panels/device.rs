@@ -33,6 +33,8 @@ pub(crate) fn DevicePanel() -> impl IntoView {
     let meaning = studio.see(|s| s.device_sentence());
     let occupied = studio.see(|s| s.occupied());
     let testing = studio.busy(Step::Device);
+    // Walking through the choices with the arrow keys must not open each of them.
+    let chosen = RwSignal::new(studio.settings.with_untracked(|s| s.device));
     view! {
         <Panel step=Step::Device>
             <p role="status" hidden=move || !testing.get()>"Looking for a GPU and testing it…"</p>
@@ -78,17 +80,26 @@ pub(crate) fn DevicePanel() -> impl IntoView {
                                         type="radio"
                                         name="device"
                                         data-testid=format!("device-{id}")
-                                        prop:checked=move || studio.settings.with(|s| s.device == choice)
-                                        on:change=move |_| {
-                                            studio.settings.update(|s| s.device = choice);
-                                            studio.say(Command::OpenDevice { choice });
-                                        }
+                                        prop:checked=move || chosen.get() == choice
+                                        on:change=move |_| chosen.set(choice)
                                     />
                                     {label}
                                 </label>
                             }
                         })
                         .collect_view()}
+                    <p>
+                        <button
+                            data-testid="device-use"
+                            on:click=move |_| {
+                                let choice = chosen.get_untracked();
+                                studio.settings.update(|s| s.device = choice);
+                                studio.say(Command::OpenDevice { choice });
+                            }
+                        >
+                            {move || if studio.settings.with(|s| s.device == chosen.get()) { "Test it again" } else { "Use this device" }}
+                        </button>
+                    </p>
                 </fieldset>
             </details>
             <details data-testid="no-gpu" hidden=move || device.with(|d| d.as_ref().is_none_or(|d| d.kind == DeviceKind::Gpu))>

@@ -22,20 +22,36 @@ pub(crate) fn ModelPanel() -> impl IntoView {
     let occupied = studio.see(|s| s.occupied());
     let memory = studio.see(|s| s.device.as_ref().and_then(|d| d.memory_gb));
     let none = Memo::new(move |_| model.with(Option::is_none));
-    let begun = StoredValue::new(0.0);
+    let (begun, first) = (StoredValue::new(0.0), StoredValue::new(None::<u64>));
+    let kept = studio.see(|s| s.kept_model.as_ref().map(|kept| kept.0.clone()));
     let part = Signal::derive(move || fetching.get().unwrap_or_default());
     let text = Signal::derive(move || match fetching.get() {
         None => String::new(),
         Some((0, _)) => "Opening…".to_owned(),
+        Some((bytes, 0)) => format!("{} so far", format::bytes(bytes)),
         Some((bytes, of)) if bytes >= of => format!("{}; reading the model…", format::bytes(bytes)),
         Some((bytes, of)) => {
+            // What lay there before says nothing of the speed.
+            let first = first.with_value(|first| first.unwrap_or(bytes));
             let seconds = (js_sys::Date::now() - begun.get_value()) / 1e3;
-            let left = seconds * (of - bytes) as f64 / bytes as f64;
-            format!("{} of {}, {} left", format::bytes(bytes), format::bytes(of), format::seconds(left as f32))
+            let left = match bytes - first.min(bytes) {
+                0 => String::new(),
+                new => format!(", {} left", format::seconds((seconds * (of - bytes) as f64 / new as f64) as f32)),
+            };
+            format!("{} of {}{left}", format::bytes(bytes), format::bytes(of))
+        }
+    });
+    Effect::new(move |_| {
+        if let Some((bytes, of)) = fetching.get()
+            && of > 0
+            && first.with_value(Option::is_none)
+        {
+            first.set_value(Some(bytes));
+            begun.set_value(js_sys::Date::now());
         }
     });
     let open = move |source, file| {
-        begun.set_value(js_sys::Date::now());
+        first.set_value(None);
         studio.say_with(Command::OpenModel { source }, file);
     };
     view! {
@@ -76,6 +92,15 @@ pub(crate) fn ModelPanel() -> impl IntoView {
                 <div class="row">
                     <button
                         class="primary"
+                        data-testid="model-kept"
+                        disabled=move || occupied.get()
+                        hidden=move || !none.get() || kept.with(Option::is_none)
+                        on:click=move |_| open(ModelSource::Kept, None)
+                    >
+                        {move || format!("Open {} again", kept.get().unwrap_or_default())}
+                    </button>
+                    <button
+                        class:primary=move || kept.with(Option::is_none)
                         data-testid="model-default"
                         disabled=move || occupied.get()
                         hidden=move || !none.get()

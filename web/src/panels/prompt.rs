@@ -5,6 +5,7 @@ use leptos::prelude::*;
 use pema_protocol::Command;
 
 use crate::format;
+use crate::state::Step;
 use crate::studio::studio;
 
 const PRESETS: [(&str, &str); 4] = [
@@ -24,6 +25,8 @@ pub(crate) fn PromptSettings() -> impl IntoView {
     let task = Memo::new(move |_| studio.settings.with(|s| s.task(suits.get().as_ref())));
     let own = Memo::new(move |_| task.with(|t| !PRESETS.iter().any(|p| p.0 == t.template)));
     let preview = studio.see(|s| s.preview.clone());
+    // A run that is on its way was begun with the settings of then.
+    let training = studio.busy(Step::Train);
     // Data and model, whose change asks for another preview.
     let ground = studio
         .see(|s| (s.data.as_ref().map(|d| (d.name.clone(), d.split)), s.model.as_ref().map(|m| m.sha256.clone())));
@@ -53,6 +56,7 @@ pub(crate) fn PromptSettings() -> impl IntoView {
                 "Template"
                 <select
                     data-testid="template"
+                    disabled=move || training.get()
                     on:change=move |event| {
                         let chosen = event_target_value(&event);
                         let template = if chosen == OWN { "{input}\n{target}".to_owned() } else { chosen };
@@ -74,6 +78,7 @@ pub(crate) fn PromptSettings() -> impl IntoView {
                     min="0"
                     max="32"
                     data-testid="shots"
+                    disabled=move || training.get()
                     prop:value=move || task.get().shots
                     on:change=move |event| {
                         let shots = event_target_value(&event).parse().unwrap_or(0).min(32);
@@ -86,6 +91,7 @@ pub(crate) fn PromptSettings() -> impl IntoView {
             "Template with {input} and {target}"
             <textarea
                 rows="3"
+                disabled=move || training.get()
                 prop:value=move || task.get().template
                 on:change=move |event| studio.settings.update(|s| s.template = Some(event_target_value(&event)))
             ></textarea>

@@ -44,7 +44,7 @@ pub(crate) fn ReportPanel() -> impl IntoView {
                 <button data-testid="export-report" disabled=move || occupied.get() || report.get().is_none()
                     on:click=move |_| studio.say(Command::Export { what: Export::Report })>"Download the report"</button>
             </div>
-            <p class="hint">"The adapter holds the examples it shows to the model, as text: give it only to people who may read them."</p>
+            <p class="hint">"The adapter holds the examples it shows to the model, and words of your pairs, as text: give it only to people who may read them."</p>
             <details>
                 <summary>"Download the memory"</summary>
                 <p class="warning">"Careful: the states in the memory can be turned back into your text. Give it to nobody who may not read your pairs."</p>
@@ -71,7 +71,7 @@ fn Elsewhere() -> impl IntoView {
         });
     };
     view! {
-        <section class="panel" aria-labelledby="kept-title">
+        <section id="kept" class="panel" tabindex="-1" aria-labelledby="kept-title">
             <h2 id="kept-title">"On this device"</h2>
             <KeptFiles />
             <h3>"An adapter you have already"</h3>

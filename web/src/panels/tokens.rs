@@ -19,12 +19,13 @@ pub(crate) fn Tokens(side: Side, chosen: RwSignal<Option<u32>>) -> impl IntoView
     let tokens = move |s: &State| if side == Side::Base { s.base.len() } else { s.adapted.len() };
     let length = studio.see(move |s| (s.asked, tokens(s)));
     let busy = studio.busy(Step::Write);
+    let at = RwSignal::new(None::<(u32, u32)>);
     let keys = move || {
         let (asked, length) = length.get();
         (0..length).map(move |i| (asked, i)).collect::<Vec<_>>()
     };
     view! {
-        <For each=keys key=|k| *k children=move |(_, i)| {
+        <For each=keys key=|k| *k children=move |(asked, i)| {
             let token = studio.state.with_untracked(|s| if side == Side::Base { s.base.get(i).cloned() } else { s.adapted.get(i).cloned() });
             let Some(token) = token else { return ().into_any() };
             if side == Side::Base {
@@ -32,9 +33,14 @@ pub(crate) fn Tokens(side: Side, chosen: RwSignal<Option<u32>>) -> impl IntoView
             }
             let class = format!("token {}", look(&token));
             let this = move || chosen.get() == Some(i as u32);
-            let stop = move || if chosen.get().unwrap_or(0) == i as u32 { "0" } else { "-1" };
+            // The one stop of the Tab key: where the focus was last, else the chosen token, else the first.
+            let stop = move || {
+                let here = at.get().filter(|at| at.0 == asked).map_or(chosen.get().unwrap_or(0), |at| at.1);
+                if here == i as u32 { "0" } else { "-1" }
+            };
             view! {
                 <button class=class aria-pressed=move || this().to_string() tabindex=stop disabled=move || busy.get() on:keydown=walk
+                    on:focus=move |_| at.set(Some((asked, i as u32)))
                     on:click=move |_| {
                         chosen.set(Some(i as u32));
                         studio.say(Command::WhyThisWord { token: i as u32 });

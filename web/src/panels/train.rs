@@ -8,7 +8,7 @@ use crate::chart::{Chart, Series};
 use crate::check;
 use crate::format;
 use crate::settings::Settings;
-use crate::state::Step;
+use crate::state::{State, Step};
 use crate::studio::studio;
 
 #[component]
@@ -22,6 +22,7 @@ pub(crate) fn TrainPanel() -> impl IntoView {
     let last = studio.see(|s| s.history.last().copied());
     let checking = studio.see(|s| s.checking);
     let trained = studio.see(|s| s.trained.clone());
+    let misfit = studio.see(State::misfit);
     let losses = studio.see(|s| {
         let of = |value: fn(&pema_protocol::TrainProgress) -> f32| {
             s.history.iter().enumerate().map(|(i, p)| (i as f32 + 1.0, value(p))).collect()
@@ -91,6 +92,9 @@ pub(crate) fn TrainPanel() -> impl IntoView {
                     </div>
                 }
             })}
+            <p class="warning" data-testid="misfit" hidden=move || !misfit.get()>
+                "This adapter was made with another model than the one that is open. Open that one to use it; training again replaces it."
+            </p>
             <Needs />
             <div class="row" hidden=move || busy.get()>
                 <button class:primary=move || trained.with(Option::is_none) data-testid="train-start" disabled=move || occupied.get() on:click=move |_| studio.train(false)>
@@ -110,7 +114,7 @@ pub(crate) fn TrainPanel() -> impl IntoView {
             </div>
             <p class="hint" data-testid="train-again" hidden=move || busy.get() || (trained.get().is_none() && !unfinished.get())>
                 {move || if unfinished.get() {
-                    "Start over throws away what was read and learnt so far and begins with reading your pairs."
+                    "Going on uses the settings it was begun with. Start over throws away what was read and learnt so far and begins, with the settings of now, by reading your pairs."
                 } else {
                     "Either replaces this adapter and its report: download them below to keep them. Train again keeps the memory, unless you changed what it is made of; Start over reads your pairs again as well."
                 }}

@@ -16,7 +16,8 @@ pub(crate) fn WritePanel() -> impl IntoView {
     let studio = studio();
     let busy = studio.busy(Step::Write);
     let occupied = studio.see(|s| s.occupied());
-    let trained = studio.see(|s| s.trained.as_ref().map(|t| (t.way, [t.lambda_max, t.lambda_constant])));
+    let trained =
+        studio.see(|s| s.trained.as_ref().filter(|_| !s.misfit()).map(|t| (t.way, [t.lambda_max, t.lambda_constant])));
     let versions = studio.see(|s| s.trained.as_ref().map_or(1, |t| t.way.versions));
     let status = studio.see(|s| match (&s.wrote, s.busy(Step::Write)) {
         (_, true) if s.searching => {

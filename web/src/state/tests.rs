@@ -130,7 +130,7 @@ fn a_run_ends_with_its_check_and_the_verdict_is_said_and_kept() {
     assert!(state.busy(Step::Train) && state.checking.is_some());
     assert_eq!(state.said, "Checking, 10 percent done");
     let advice = "it repeats itself".to_owned();
-    let verdict = Verdict { finding: Finding::DoesNotHelp, gain: -3.0, range: [-9.0, 2.0], pairs: 12, advice };
+    let verdict = Verdict { finding: Finding::DoesNotHelp, gain: -3.0, range: Some([-9.0, 2.0]), pairs: 12, advice };
     let info = trained(Check::Done(verdict));
     state.apply(2, Event::Trained(info.clone()));
     assert!(!state.busy(Step::Train) && state.checking.is_none());
@@ -179,4 +179,89 @@ fn deleting_leaves_the_device_and_the_ledger() {
     state.begin(5, &Command::DeleteAll);
     state.apply(5, Event::Deleted);
     assert_eq!((state.ready, state.ledger.len(), state.busy(Step::Report)), (true, 1, false));
+    assert_eq!(state.wiped, 1);
+}
+
+fn model(fits: bool, unfinished: bool) -> ModelInfo {
+    ModelInfo {
+        name: "m".into(),
+        bytes: 5,
+        sha256: String::new(),
+        hidden: 1,
+        vocab: 1,
+        context: 1,
+        layers: 1,
+        quantisation: String::new(),
+        chat: false,
+        device_bytes: 1,
+        engine_bytes: 1,
+        fits,
+        unfinished,
+    }
+}
+
+#[test]
+fn a_run_that_is_refused_changes_nothing_and_one_that_began_can_go_on() {
+    let mut state = ready();
+    let train = || Command::Train { settings: TrainSettings::default(), restart: false };
+    let no = || Event::Trouble(Trouble { kind: TroubleKind::NoRoom, text: "no room".into() });
+    state.apply(1, Event::Trained(trained(Check::Without)));
+    state.report = Some(Report {
+        pairs: 1,
+        verdict: "good".into(),
+        warnings: Vec::new(),
+        methods: Vec::new(),
+        chosen: String::new(),
+        examples: Vec::new(),
+        signature: String::new(),
+    });
+    state.begin(2, &train());
+    assert!(state.trained.is_none() && state.report.is_none());
+    state.apply(2, no());
+    assert!(state.trained.is_some() && state.report.is_some() && !state.unfinished);
+    state.begin(3, &train());
+    state.apply(3, Event::MemoryProgress(MemoryProgress::default()));
+    state.apply(3, no());
+    assert!(state.trained.is_none() && state.report.is_none() && state.unfinished);
+    assert_eq!(state.run, Some(TrainSettings::default()));
+}
+
+#[test]
+fn the_model_that_is_open_stays_until_it_is_closed() {
+    let mut state = ready();
+    state.apply(1, Event::ModelReady(model(true, false)));
+    let open = Command::OpenModel { source: ModelSource::Attached };
+    let no = || Event::Trouble(Trouble { kind: TroubleKind::Refused, text: "no model".into() });
+    state.begin(2, &open);
+    state.apply(2, no());
+    assert!(state.model.is_some() && state.kept_model.is_some());
+    state.begin(3, &open);
+    state.apply(3, Event::ModelProgress { bytes: 0, of: 0 });
+    assert!(state.model.is_none() && state.kept_model.is_some());
+    state.apply(3, Event::ModelProgress { bytes: 7, of: 9 });
+    state.apply(3, no());
+    assert!(state.model.is_none() && state.kept_model.is_none(), "another one's bytes lie there");
+}
+
+#[test]
+fn an_adapter_of_another_model_waits_for_it() {
+    let mut state = ready();
+    let project = Project { unfinished: Some(MemoryProgress::default()), ..Project::default() };
+    state.apply(1, Event::Ready { version: 1, project: Box::new(project) });
+    state.apply(1, Event::Trained(trained(Check::Without)));
+    state.data = Some(DataInfo::default());
+    state.base.push(TokenView {
+        text: "a".into(),
+        end: false,
+        lambda: 0.0,
+        probabilities: [1.0; 3],
+        candidates: Vec::new(),
+    });
+    state.apply(1, Event::ModelReady(model(false, false)));
+    assert!(state.misfit() && !state.done(Step::Train) && !state.unfinished && state.base.is_empty());
+    assert!(state.waits_for(Step::Report).is_some_and(|text| text.contains("another model")));
+    assert_eq!((state.waits_for(Step::Train), state.waits_for(Step::Write)), (None, None));
+    state.apply(1, Event::ModelReady(model(true, true)));
+    assert!(!state.misfit() && state.done(Step::Train) && state.unfinished);
+    assert_eq!(state.waits_for(Step::Report), None);
 }

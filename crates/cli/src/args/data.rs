@@ -34,6 +34,11 @@ pub(super) fn template(text: &str) -> pema::Result<Template> {
     Template::parse(&unescape(text))
 }
 
+/// A text in which \n is a new line.
+pub(super) fn unescaped(text: &str) -> Result<String, std::convert::Infallible> {
+    Ok(unescape(text))
+}
+
 /// A number of things of which there must be one.
 pub(super) fn count(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|n| *n > 0).ok_or_else(|| "give a whole number from 1 on".to_owned())

@@ -95,7 +95,7 @@ pub struct DemoArgs {
     /// Solved examples shown in every prompt: auto, or a number
     #[arg(long, default_value = "auto")]
     pub shots: Shots,
-    /// Folder to keep memory and adapter in; a temporary one when not given
+    /// Folder to keep memories and adapter in; they are not kept when not given
     #[arg(long)]
     pub keep: Option<PathBuf>,
 }

@@ -79,13 +79,15 @@ pub struct TuneArgs {
     pub model: PathBuf,
     #[command(flatten)]
     pub data: DataArgs,
-    /// Pairs to choose and check on, with the same fields; a tenth of --data when not given
+    /// Pairs to choose and check on, with the same fields; when not given a tenth of --data, at least 10 pairs and at
+    /// most 200, of a few pairs a quarter
     #[arg(long)]
     pub valid: Option<PathBuf>,
     /// As for `memory build`; made of the names of the fields when not given
     #[arg(long, value_parser = template)]
     pub template: Option<Template>,
-    /// Solved examples in every prompt: auto, or the first so many of --data
+    /// Solved examples in every prompt: auto, or so many of the pairs that are learnt from: the first of --data with
+    /// --valid, else those that come first once some were drawn to be held out
     #[arg(long, default_value = "auto")]
     pub shots: Shots,
     /// Held-out pairs that are written to check that it helps; 0 for no check
@@ -128,7 +130,7 @@ pub struct LabArgs {
     #[arg(long, value_delimiter = ',')]
     pub methods: Vec<Way>,
     /// Seeds
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     pub seeds: u64,
     /// Solved examples in the prompts of the +shots ways
     #[arg(long, default_value_t = 12)]

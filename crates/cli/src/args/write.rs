@@ -7,7 +7,7 @@ use pema::Method;
 use pema::schedule::Schedule;
 use pema::template::Template;
 
-use super::data::{DataArgs, count, neighbours, template};
+use super::data::{DataArgs, count, neighbours, template, unescaped};
 
 /// Model and what goes with it.
 #[derive(Debug, Args)]
@@ -30,6 +30,9 @@ pub struct WithArgs {
     /// paper (Gradual Unrolling), constant or reference-code, for pema-gu
     #[arg(long)]
     pub schedule: Option<Schedule>,
+    /// Length that the schedule reference-code counts down from
+    #[arg(long, required_if_eq("schedule", "reference-code"))]
+    pub reference_length: Option<usize>,
     /// Neighbours of kNN, at most 256
     #[arg(long, value_parser = neighbours)]
     pub knn_k: Option<usize>,
@@ -40,7 +43,8 @@ pub struct WithArgs {
     #[arg(long)]
     pub max_tokens: Option<usize>,
     /// Versions of a text that are kept while it is written, of which the most probable is the
-    /// result: 1 takes the best token each time. The adapter's own number when not given
+    /// result: 1 takes the best token each time. The adapter's own number when not given, in `eval` for the model alone
+    /// too
     #[arg(long)]
     pub beams: Option<usize>,
     /// With an adapter, never say a run of N tokens twice; 0 allows it. The adapter's own rule when not given
@@ -52,7 +56,7 @@ pub struct WithArgs {
 pub struct GenerateArgs {
     #[command(flatten)]
     pub with: WithArgs,
-    /// base, knn, pema or pema-gu; the adapter's own choice when not given
+    /// base, knn, pema or pema-gu; when not given the adapter's own choice, without one knn with --memory, else base
     #[arg(long)]
     pub method: Option<Method>,
     /// Input to write an answer to
@@ -82,15 +86,12 @@ pub struct GenerateArgs {
     /// The same seed gives the same text
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// Also stop at this text; may be repeated
-    #[arg(long)]
+    /// Also stop at this text; \n is a new line; may be repeated
+    #[arg(long, value_parser = unescaped)]
     pub stop: Vec<String>,
     /// Show for every token lambda, P_LM, P_PEMA and their mixture
     #[arg(long)]
     pub explain: bool,
-    /// Length that the schedule reference-code counts down from
-    #[arg(long)]
-    pub reference_length: Option<usize>,
 }
 
 #[derive(Debug, Args)]
@@ -99,8 +100,8 @@ pub struct EvalArgs {
     pub with: WithArgs,
     #[command(flatten)]
     pub data: DataArgs,
-    /// Methods to measure
-    #[arg(long, value_delimiter = ',', default_value = "base,pema,pema-gu")]
+    /// Methods to measure: base, knn, pema, pema-gu; all that --adapter and --memory allow when not given
+    #[arg(long, value_delimiter = ',')]
     pub methods: Vec<Method>,
     /// Use only the first N pairs
     #[arg(long, value_parser = count)]

@@ -4,9 +4,10 @@ use std::time::Instant;
 
 use anyhow::Result;
 use pema::dataset::{Dataset, Format};
+use pema::metrics::{Compared, compared};
 use pema::template::Template;
 use pema::train::TrainConfig;
-use pema::{ContextMode, Evaluation, Evaluator, GenerateConfig, Method, PromptSetup, TuneConfig, enough_tokens};
+use pema::{ContextMode, Evaluation, Evaluator, GenerateConfig, Method, PromptSetup, TuneConfig, enough_tokens, files};
 use serde_json::json;
 
 use super::eval::measure;
@@ -29,6 +30,9 @@ pub async fn run(global: &Global, args: &DemoArgs) -> Result<()> {
             println!("{text}");
         }
     };
+    if let Some(folder) = &args.keep {
+        files::check_writable(&folder.join("adapter.safetensors"))?;
+    }
     let device = engine::device(global).await?;
     let plm = engine::plm(&args.model, device.clone()).await?;
     say(&format!("model: {}", plm.file.identity.name));
@@ -44,7 +48,7 @@ pub async fn run(global: &Global, args: &DemoArgs) -> Result<()> {
     let config = TuneConfig {
         template: Template::parse(TEMPLATE)?,
         shots: args.shots,
-        train: TrainConfig::tuning(),
+        train: TrainConfig::tuning().fitted(plm.head.hidden()),
         mode: ContextMode::TeacherForced,
         checked: CHECKED,
         similar: true,
@@ -89,15 +93,17 @@ pub async fn run(global: &Global, args: &DemoArgs) -> Result<()> {
     println!("\n{}", table::scores(&evaluations));
     if let Some(plain) = &plain {
         let (s, shots) = (&plain.score, prompt.demos.len());
+        let similar = prompt.similar.as_ref().map_or_else(String::new, |s| format!(" and {} like the input", s.count));
         println!(
-            "every prompt shows {shots} solved examples; without them the base has BLEU {:.2}, chrF {:.2}\n",
+            "every prompt shows {shots} solved examples{similar}; without them the base has BLEU {:.2}, chrF {:.2}\n",
             s.bleu, s.chrf
         );
     }
-    let chosen = chosen(&evaluations, tuned.adapter.meta.method);
+    let own = tuned.adapter.meta.method;
+    let chosen = chosen(&evaluations, own);
     side_by_side(&test, &evaluations, chosen);
     let base = [evaluations.first(), plain.as_ref()].into_iter().flatten();
-    println!("{}", verdict(base, chosen));
+    println!("{}", verdict(base, chosen, own));
     println!("done in {:.0} s; nothing left this machine", begun.elapsed().as_secs_f64());
     Ok(())
 }
@@ -126,17 +132,20 @@ fn side_by_side(test: &Dataset, evaluations: &[Evaluation], adapted: Option<&Eva
     println!();
 }
 
-/// The best adapted method against the best the model does alone.
-fn verdict<'a>(base: impl Iterator<Item = &'a Evaluation>, adapted: Option<&Evaluation>) -> String {
+/// The adapter's way against the best the model does alone; `own` is what the check chose.
+fn verdict<'a>(base: impl Iterator<Item = &'a Evaluation>, adapted: Option<&Evaluation>, own: Method) -> String {
     let base = base.max_by(|a, b| a.score.chrf.total_cmp(&b.score.chrf));
     let (Some(base), Some(adapted)) = (base.map(|b| &b.score), adapted.map(|a| &a.score)) else { return String::new() };
     let numbers = format!(
         "BLEU {:.1} -> {:.1}, chrF {:.1} -> {:.1} on pairs nobody has seen, against the best the model does alone",
         base.bleu, adapted.bleu, base.chrf, adapted.chrf
     );
-    let (bleu, chrf) = (adapted.bleu - base.bleu, adapted.chrf - base.chrf);
-    match (bleu > 1.0 && chrf > -0.5, chrf > 1.0 && bleu > -0.5) {
-        (true, _) | (_, true) => format!("the adapter helps: {numbers}"),
-        _ => format!("the adapter does not help here: {numbers}"),
+    if own == Method::Base {
+        return format!("the model writes alone, as the check advised; with the adapter: {numbers}");
+    }
+    match compared([base.chrf, base.bleu], [adapted.chrf, adapted.bleu]) {
+        Compared::Better => format!("the adapter helps: {numbers}"),
+        Compared::Worse => format!("the adapter makes the texts worse here: {numbers}"),
+        Compared::Alike => format!("the adapter makes no clear difference here: {numbers}"),
     }
 }

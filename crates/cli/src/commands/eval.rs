@@ -16,7 +16,17 @@ pub async fn run(global: &Global, args: &EvalArgs) -> Result<()> {
     if let Some(out) = &args.out {
         files::check_writable(out)?;
     }
-    let loaded = engine::load(global, &args.with, args.methods.contains(&Method::Knn)).await?;
+    engine::check_methods(&args.methods, &args.with)?;
+    let allowed = |method: &Method| match method {
+        Method::Base => true,
+        Method::Knn => args.with.memory.is_some(),
+        Method::Pema | Method::PemaGu => args.with.adapter.is_some(),
+    };
+    let methods: Vec<Method> = match args.methods.is_empty() {
+        true => Method::ALL.into_iter().filter(allowed).collect(),
+        false => args.methods.clone(),
+    };
+    let loaded = engine::load(global, &args.with, methods.contains(&Method::Knn)).await?;
     let Some(prompt) = &loaded.prompt else {
         let why = "there is no template: give --adapter or --memory, which carry theirs, or --template\n";
         return Err(clap::Error::raw(ErrorKind::MissingRequiredArgument, why).into());
@@ -31,12 +41,15 @@ pub async fn run(global: &Global, args: &EvalArgs) -> Result<()> {
     if !global.json {
         engine::note_left_out(&left_out, &data.name, loaded.plm.file.config.context);
     }
+    // The model alone searches as long as the adapter, else the search would be taken for the adapter's merit.
+    let beams = args.with.beams.or(loaded.adapter.as_ref().map(|a| a.meta.beams));
     let mut evaluations = Vec::new();
-    for method in &args.methods {
+    for method in &methods {
         let config = GenerateConfig {
             lambda_max: args.with.lambda_max,
             schedule: args.with.schedule,
-            beams: args.with.beams.filter(|_| *method != Method::Knn),
+            reference_length: args.with.reference_length,
+            beams: beams.filter(|_| *method != Method::Knn),
             no_repeat: args.with.no_repeat,
             ..GenerateConfig::greedy(*method, prompt, max_tokens)
         };

@@ -5,7 +5,7 @@ use std::io::Write;
 use anyhow::Result;
 use pema::sampling::SamplingConfig;
 use pema::template::Template;
-use pema::{Copying, GenerateConfig, Generator, Method, PromptSetup, Prompter, Written, files};
+use pema::{Copying, GenerateConfig, Generator, Method, PromptSetup, Prompter, Writing, Written, files};
 use serde_json::{Value, json};
 
 use crate::args::{GenerateArgs, Global};
@@ -19,10 +19,13 @@ pub async fn run(global: &Global, args: &GenerateArgs) -> Result<()> {
     if let Some(out) = &args.out {
         files::check_writable(out)?;
     }
-    let loaded = engine::load(global, &args.with, args.method == Some(Method::Knn)).await?;
-    // Without an adapter the old default says what is missing.
-    let method = args.method.or(loaded.adapter.as_ref().map(|a| a.meta.method)).unwrap_or(Method::PemaGu);
-    if args.method.is_none() && method == Method::Base && !global.json {
+    engine::check_methods(args.method.as_slice(), &args.with)?;
+    let without = if args.with.memory.is_some() { Method::Knn } else { Method::Base };
+    let votes = args.method.map_or(args.with.adapter.is_none(), |method| method == Method::Knn);
+    let loaded = engine::load(global, &args.with, votes).await?;
+    let own = loaded.adapter.as_ref().map(|a| a.meta.method);
+    let method = args.method.or(own).unwrap_or(without);
+    if args.method.is_none() && own == Some(Method::Base) && !global.json {
         eprintln!(
             "note: the adapter did not help on held-out pairs, so the model writes alone; --method pema asks for it"
         );
@@ -38,7 +41,7 @@ pub async fn run(global: &Global, args: &GenerateArgs) -> Result<()> {
         method,
         lambda_max: args.with.lambda_max,
         schedule: args.with.schedule,
-        reference_length: args.reference_length,
+        reference_length: args.with.reference_length,
         max_tokens: args.with.max_tokens.unwrap_or(MAX_TOKENS),
         sampling,
         stop,
@@ -48,11 +51,12 @@ pub async fn run(global: &Global, args: &GenerateArgs) -> Result<()> {
         no_repeat: args.with.no_repeat,
         explain: args.explain,
     };
-    let inputs = match (&args.prompt, &args.data) {
+    let mut inputs = match (&args.prompt, &args.data) {
         (Some(prompt), _) => vec![prompt.clone()],
-        (None, Some(path)) => inputs(path, args)?,
+        (None, Some(path)) => engine::inputs(path, args.input_field.as_deref())?,
         (None, None) => Vec::new(),
     };
+    inputs.truncate(args.limit.unwrap_or(usize::MAX));
     let prompter = Prompter::new(&loaded.plm.file, setup.unwrap_or(&bare))?;
     let prompts = inputs.iter().map(|i| prompter.prompt(i)).collect::<pema::Result<Vec<_>>>()?;
     let limit = loaded.plm.file.config.context;
@@ -70,41 +74,25 @@ pub async fn run(global: &Global, args: &GenerateArgs) -> Result<()> {
     let stream = args.data.is_none() && !global.json && !args.explain;
     let mut progress = args.data.as_ref().map(|_| Progress::new("writing", inputs.len(), global.json));
     let mut begun = false;
-    let written = generator
-        .write(&prompts, &config, |i, piece| {
-            if stream {
-                // The space that belongs to the first word is not shown.
-                print!("{}", if begun { piece } else { piece.trim_start() });
-                std::io::stdout().flush().ok();
-                begun = true;
-            }
-            if let Some(p) = &mut progress {
-                p.at(i + 1, String::new);
-            }
-        })
-        .await?;
+    let mut writing = Writing::new(&generator, &prompts, &config)?;
+    let mut show = |_: usize, piece: &str| {
+        if stream {
+            // The space that belongs to the first word is not shown.
+            print!("{}", if begun { piece } else { piece.trim_start() });
+            std::io::stdout().flush().ok();
+            begun = true;
+        }
+    };
+    while let Some(done) = writing.step(&mut show).await? {
+        if let Some(p) = &mut progress {
+            p.at(done, String::new);
+        }
+    }
+    let written = writing.finish();
     if let Some(p) = progress {
         p.done(format!("{} texts", written.len()));
     }
     finish(global, args, &inputs, &written, stream)
-}
-
-/// Inputs alone: a file of inputs needs no targets.
-fn inputs(path: &std::path::Path, args: &GenerateArgs) -> Result<Vec<String>> {
-    let text = path.extension().is_some_and(|e| e == "txt");
-    let mut inputs: Vec<String> = if text {
-        let bytes = files::read(path)?;
-        let name = path.display().to_string();
-        pema::dataset::Dataset::parse_lines(&name, &bytes, &name, &bytes)?
-            .examples
-            .into_iter()
-            .map(|e| e.input)
-            .collect()
-    } else {
-        engine::inputs(path, args.input_field.as_deref())?
-    };
-    inputs.truncate(args.limit.unwrap_or(usize::MAX));
-    Ok(inputs)
 }
 
 fn finish(global: &Global, args: &GenerateArgs, inputs: &[String], written: &[Written], streamed: bool) -> Result<()> {

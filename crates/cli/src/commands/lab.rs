@@ -1,8 +1,10 @@
 //! `pema lab`: every way on every task, as a report.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
+use clap::error::ErrorKind;
 use pema::dataset::Dataset;
 use pema::files;
 use pema_lab::{Lab, LabConfig, Records, Task, Way, first_sentence, html, json, lines};
@@ -19,14 +21,16 @@ const ENDINGS: [&str; 3] = ["jsonl", "csv", "tsv"];
 pub async fn run(global: &Global, args: &LabArgs) -> Result<()> {
     let ending = args.out.extension().and_then(|e| e.to_str()).unwrap_or_default();
     if !["html", "json"].contains(&ending) {
-        bail!("--out {} must end in .html or .json", args.out.display());
+        let why = format!("--out {} must end in .html or .json\n", args.out.display());
+        return Err(clap::Error::raw(ErrorKind::ValueValidation, why).into());
     }
     files::check_writable(&args.out)?;
-    let tasks = args.data.iter().map(|path| task(args, path)).collect::<Result<Vec<_>>>()?;
+    let tasks = args.data.iter().zip(names(&args.data)?).map(|(path, name)| task(args, path, name));
+    let tasks = tasks.collect::<Result<Vec<_>>>()?;
     let plm = engine::plm(&args.model, engine::device(global).await?).await?;
     let config = LabConfig {
         ways: if args.methods.is_empty() { Way::all() } else { args.methods.clone() },
-        seeds: args.seeds.max(1),
+        seeds: args.seeds,
         shots: args.shots,
         checked: CHECKED,
         software: engine::SOFTWARE.to_owned(),
@@ -68,8 +72,29 @@ fn fingerprint() -> String {
     Sha256::digest(program).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn task(args: &LabArgs, path: &Path) -> Result<Task> {
-    let name = path.file_stem().map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned());
+/// Names of the tasks: those of their files and folders, with the folder they are in where two would be alike.
+fn names(paths: &[PathBuf]) -> Result<Vec<String>> {
+    let text = |name: &OsStr| name.to_string_lossy().into_owned();
+    let short = |path: &PathBuf| {
+        let name = if path.is_dir() { path.file_name() } else { path.file_stem() };
+        name.map_or_else(|| path.display().to_string(), text)
+    };
+    let mut names: Vec<String> = paths.iter().map(short).collect();
+    let alike = |names: &[String], i: usize| names.iter().filter(|name| **name == names[i]).count() > 1;
+    let twice: Vec<usize> = (0..names.len()).filter(|i| alike(&names, *i)).collect();
+    for i in twice {
+        let folder = paths[i].parent().and_then(Path::file_name).map_or_else(String::new, text);
+        names[i] = format!("{folder}/{}", names[i]);
+    }
+    match (0..names.len()).find(|i| alike(&names, *i)) {
+        Some(i) => {
+            bail!("--data: two tasks are called {}; rename one, since the report tells them apart by name", names[i])
+        }
+        None => Ok(names),
+    }
+}
+
+fn task(args: &LabArgs, path: &Path, name: String) -> Result<Task> {
     let mut task = if path.is_dir() {
         let part = |part: &str| {
             let file = ENDINGS.iter().map(|e| path.join(format!("{part}.{e}"))).find(|p| p.exists());
@@ -78,11 +103,11 @@ fn task(args: &LabArgs, path: &Path) -> Result<Task> {
         let [train, held_out, test] = [part(PARTS[0])?, part(PARTS[1])?, part(PARTS[2])?];
         let read = |file: &Path| -> Result<Dataset> { engine::examples(file, &args.fields) };
         let pairs = read(&train)?;
-        let template = engine::template(args.template.as_ref(), &train, &args.fields, &pairs)?;
+        let template = engine::template(args.template.as_ref(), &train, Some(&args.fields), &pairs)?;
         Task { name, train: pairs, held_out: read(&held_out)?, test: read(&test)?, template }
     } else {
         let pairs = engine::examples(path, &args.fields)?;
-        let template = engine::template(args.template.as_ref(), path, &args.fields, &pairs)?;
+        let template = engine::template(args.template.as_ref(), path, Some(&args.fields), &pairs)?;
         Task::split(name, &pairs, template)?
     };
     task.train.examples.truncate(args.limit.unwrap_or(usize::MAX).max(1));
@@ -98,6 +123,13 @@ fn command(args: &LabArgs) -> String {
     let mut text = format!("pema lab --model {} --data {} --seeds {}", short(&args.model), data.join(" "), args.seeds);
     if !ways.is_empty() {
         text += &format!(" --methods {}", ways.join(","));
+    }
+    let fields = [("input", &args.fields.input_field), ("target", &args.fields.target_field)];
+    for (side, name) in fields.into_iter().filter_map(|(side, field)| Some((side, field.as_ref()?))) {
+        text += &format!(" --{side}-field {name:?}");
+    }
+    if let Some(template) = &args.template {
+        text += &format!(" --template {:?}", template.to_string());
     }
     if let Some(n) = args.limit {
         text += &format!(" --limit {n}");

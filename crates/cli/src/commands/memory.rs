@@ -7,7 +7,7 @@ use anyhow::Result;
 use pema::dataset::Dataset;
 use pema::numpy::{NumpyFile, memory_from_numpy};
 use pema::template::{Demo, Template};
-use pema::{BuildConfig, Builder, FolderStore, Keys, Memory, MemoryMeta, MemoryStore, PromptSetup, load_memory};
+use pema::{BuildConfig, Builder, FolderStore, Keys, Memory, MemoryMeta, PromptSetup, load_memory};
 use pema_plm::Plm;
 use pema_plm::source::FileSource;
 use serde_json::{Value, json};
@@ -65,7 +65,7 @@ async fn from_numpy(args: &ImportArgs, values: &Path, model: &Path, template: &T
 async fn build(global: &Global, args: &BuildArgs) -> Result<()> {
     let mut data = engine::dataset(&args.data, args.limit)?;
     let demos = demonstrations(args, &mut data)?;
-    engine::warn_of_lines(&args.template, &data);
+    engine::warn_of_cut_targets(&args.template, &data);
     pema::files::check_writable(&args.out.join("memory.safetensors"))?;
     let plm = engine::plm(&args.model, engine::device(global).await?).await?;
     let config = BuildConfig {
@@ -163,7 +163,7 @@ fn report(global: &Global, memory: &Memory, place: &Path, more: Value) -> Result
         memory.examples(),
         bytes(size)
     );
-    println!("  model     {} ({})", m.identity.name, &m.identity.sha256[..m.identity.sha256.len().min(12)]);
+    println!("  model     {} ({})", m.identity.name, m.identity.sha256.chars().take(12).collect::<String>());
     println!("  contexts  {}", m.context_mode);
     println!("  template  {:?}, {} demonstrations", m.prompt.template.to_string(), m.prompt.demos.len());
     Ok(())

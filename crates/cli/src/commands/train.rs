@@ -70,7 +70,7 @@ pub async fn train(
             "valid_nll": r.held_out.map(|h| h.nll), "valid_mix_nll": r.held_out.map(|h| h.mix_nll),
             "lambda": r.held_out.map(|h| h.lambda_constant),
         }));
-        progress.at(r.step, || format!("loss {:.3}{word}", if r.stage == 1 { r.losses.rct } else { r.losses.pd }));
+        progress.at(r.step, || format!("loss {:.3}{word}", r.loss()));
     }
     let (adapter, summary) = trainer.finish(engine::SOFTWARE).await?;
     let seconds = begun.elapsed().as_secs_f64();

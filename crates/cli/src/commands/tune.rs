@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::Result;
 use pema::dataset::Dataset;
 use pema::metrics::{bleu, chrf};
-use pema::{FolderStore, MemoryStore, Neighbours, TuneConfig, TuneProgress, Tuned, Verdict, files, format, gained};
+use pema::{FolderStore, Neighbours, TuneConfig, TuneProgress, Tuned, Verdict, files, format, gained};
 use pema_plm::Plm;
 use pema_plm::source::FileSource;
 use serde_json::{Value, json};
@@ -21,7 +21,8 @@ const SPLIT: u64 = 1;
 pub async fn run(global: &Global, args: &TuneArgs) -> Result<()> {
     let begun = Instant::now();
     let data = engine::dataset(&args.data, args.limit)?;
-    let template = engine::template(args.template.as_ref(), &args.data.data, &args.data.fields, &data)?;
+    let fields = args.data.targets.is_none().then_some(&args.data.fields);
+    let template = engine::template(args.template.as_ref(), &args.data.data, fields, &data)?;
     let (train, held_out) = match &args.valid {
         Some(path) => (data, engine::examples(path, &args.data.fields)?),
         None => data.hold_out(SPLIT)?,
@@ -141,7 +142,8 @@ pub fn report(tuned: &Tuned, held_out: &Dataset, seconds: f64) -> Result<Value> 
         "method": meta.method.name(), "lambda_max": meta.lambda_max, "lambda_constant": meta.lambda_constant,
         "shots": tuned.prompt.demos.len(), "template": tuned.prompt.template.to_string(),
         "rows": tuned.summary.rows, "steps": tuned.summary.steps, "best_step": tuned.summary.best_step,
-        "base_nll": held.map(|h| h.base_nll), "valid_mix_nll": held.map(|h| h.mix_nll.min(h.unrolled_nll)),
+        "base_nll": held.map(|h| h.base_nll), "valid_mix_nll": held.map(|h| h.mix_nll),
+        "valid_unrolled_nll": held.map(|h| h.unrolled_nll),
         "peak_device_bytes": tuned.summary.peak_bytes, "seconds": seconds,
         "tried": tried, "verdict": tuned.verdict, "sentence": tuned.verdict.as_ref().map(sentence),
         "instead": tuned.instead.map(|n| json!({
@@ -172,7 +174,7 @@ impl Phase {
             }
             TuneProgress::Train(step) => {
                 let held_out = step.held_out.map(|h| format!(", held out {:.3}", h.mix_nll.min(h.unrolled_nll)));
-                ("training", step.step, step.of, format!("loss {:.3}{}", step.losses.pd, held_out.unwrap_or_default()))
+                ("training", step.step, step.of, format!("loss {:.3}{}", step.loss(), held_out.unwrap_or_default()))
             }
             TuneProgress::Check { done, of, .. } if done == of => ("checking", *done, *of, format!("{of} texts")),
             TuneProgress::Check { mix, done, of } => {

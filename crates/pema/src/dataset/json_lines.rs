@@ -3,15 +3,15 @@
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 
+use super::error::{DataError, Result};
 use super::{Example, not_empty};
-use crate::error::{Error, Result};
 
 /// Reads one object per line; blank lines count but hold nothing.
 pub(super) fn parse(name: &str, text: &str, input_field: &str, target_field: &str) -> Result<Vec<Example>> {
     let mut examples = Vec::new();
     for (index, row) in text.lines().enumerate().filter(|(_, row)| !row.trim().is_empty()) {
         let line = index + 1;
-        let bad = |column, why: String| Error::BadJson { file: name.to_owned(), line, column, why };
+        let bad = |column, why: String| DataError::BadJson { file: name.to_owned(), line, column, why };
         let value: Value = serde_json::from_str(row).map_err(|error| {
             // The reader counts bytes, and its line is always the first: it sees one line only.
             let before = row.bytes().take(error.column().saturating_sub(1));
@@ -31,10 +31,10 @@ pub(super) fn parse(name: &str, text: &str, input_field: &str, target_field: &st
         }
         let field = |field: &str| match object.get(field) {
             Some(Value::String(text)) => not_empty(name, line, field, text),
-            Some(_) => Err(Error::NotText { file: name.to_owned(), line, field: field.to_owned() }),
+            Some(_) => Err(DataError::NotText { file: name.to_owned(), line, field: field.to_owned() }),
             None => {
                 let present = object.keys().cloned().collect();
-                Err(Error::MissingField { file: name.to_owned(), line, field: field.to_owned(), present })
+                Err(DataError::MissingField { file: name.to_owned(), line, field: field.to_owned(), present })
             }
         };
         examples.push(Example { input: field(input_field)?, target: field(target_field)?, line });
@@ -80,14 +80,14 @@ mod tests {
     fn json_mistakes_are_placed_by_character() {
         let good = "{\"in\":\"a\",\"out\":\"b\"}\n";
         let broken = jsonl(&format!("{good}\n{{\"in\":\"äöü\" \"out\":1}}"));
-        let Err(Error::BadJson { line: 3, column, why, .. }) = broken else { panic!("{broken:?}") };
+        let Err(DataError::BadJson { line: 3, column, why, .. }) = broken else { panic!("{broken:?}") };
         assert_eq!((column, why.contains("line")), (13, false), "{why}");
-        assert!(matches!(jsonl("[1]"), Err(Error::BadJson { line: 1, .. })));
-        assert!(matches!(jsonl(&format!("{good}{{\"in\":3,\"out\":\"b\"}}")), Err(Error::NotText { line: 2, .. })));
-        assert!(matches!(jsonl("{\"in\":\"a\",\"out\":\" \\n\"}"), Err(Error::EmptyField { line: 1, .. })));
+        assert!(matches!(jsonl("[1]"), Err(DataError::BadJson { line: 1, .. })));
+        assert!(matches!(jsonl(&format!("{good}{{\"in\":3,\"out\":\"b\"}}")), Err(DataError::NotText { line: 2, .. })));
+        assert!(matches!(jsonl("{\"in\":\"a\",\"out\":\" \\n\"}"), Err(DataError::EmptyField { line: 1, .. })));
         let missing = jsonl("{\"in\":\"a\",\"ot\":\"b\"}");
-        let Err(Error::MissingField { present, field, .. }) = missing else { panic!("{missing:?}") };
+        let Err(DataError::MissingField { present, field, .. }) = missing else { panic!("{missing:?}") };
         assert_eq!((present, field.as_str()), (vec!["in".to_owned(), "ot".to_owned()], "out"));
-        assert!(matches!(jsonl(" \n\n"), Err(Error::Empty { .. })));
+        assert!(matches!(jsonl(" \n\n"), Err(DataError::Empty { .. })));
     }
 }

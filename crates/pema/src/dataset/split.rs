@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use pema_kernels::random::Rng;
 
+use super::error::{DataError, Result};
 use super::{Dataset, Example};
-use crate::error::{Error, Result};
 
 /// Held-out examples for choosing and checking: a tenth, but enough that chance does not choose, and no more than
 /// there is time to read; of a few examples at most a quarter, because the rest must be learnt from.
@@ -18,10 +18,14 @@ impl Dataset {
     /// [`split`](Dataset::split) with as many held-out examples as a choice and a check need.
     ///
     /// # Errors
-    /// Those of [`split`](Dataset::split), whose share is always a valid one here.
+    /// [`DataError::OneInput`] when nothing can be held out.
     pub fn hold_out(&self, seed: u64) -> Result<(Self, Self)> {
         let all = self.examples.len().max(1) as f64;
-        self.split(((HELD_OUT * all).clamp(FEWEST, MOST) / all).min(LARGEST_SHARE), seed)
+        let (train, held_out) = self.split(((HELD_OUT * all).clamp(FEWEST, MOST) / all).min(LARGEST_SHARE), seed)?;
+        if held_out.examples.is_empty() {
+            return Err(DataError::OneInput { file: self.name.clone() });
+        }
+        Ok((train, held_out))
     }
 
     /// Number of examples that repeat an earlier one, input and target alike.
@@ -43,10 +47,10 @@ impl Dataset {
     /// same input stay on the same side, else held-out ones would be known.
     ///
     /// # Errors
-    /// [`Error::BadFraction`] for a share outside [0, 1).
+    /// [`DataError::BadFraction`] for a share outside [0, 1).
     pub fn split(&self, valid_fraction: f64, seed: u64) -> Result<(Self, Self)> {
         if !(0.0..1.0).contains(&valid_fraction) {
-            return Err(Error::BadFraction { fraction: valid_fraction });
+            return Err(DataError::BadFraction { fraction: valid_fraction });
         }
         let mut numbers = HashMap::new();
         let mut groups: Vec<Vec<&Example>> = Vec::new();
@@ -82,8 +86,10 @@ mod tests {
             let lines: String = (0..n).map(|i| format!("{{\"in\":\"{i}\",\"out\":\"x\"}}\n")).collect();
             jsonl(&lines).unwrap().hold_out(1).unwrap().1.examples.len()
         };
-        let of = [1, 2, 8, 40, 50, 100, 370, 5000].map(held);
-        assert_eq!(of, [0, 1, 2, 10, 10, 10, 37, 200]);
+        let of = [2, 8, 40, 50, 100, 370, 5000].map(held);
+        assert_eq!(of, [1, 2, 10, 10, 10, 37, 200]);
+        let same = jsonl("{\"in\":\"a\",\"out\":\"b\"}\n{\"in\":\"a\",\"out\":\"c\"}").unwrap();
+        assert!(matches!(same.hold_out(1), Err(DataError::OneInput { .. })));
     }
 
     #[test]
@@ -101,7 +107,7 @@ mod tests {
         let one = jsonl("{\"in\":\"a\",\"out\":\"b\"}").unwrap();
         assert_eq!(one.split(0.9, 1).unwrap().0.examples.len(), 1);
         for fraction in [1.0, 20.0, -0.1, f64::NAN] {
-            assert!(matches!(dataset.split(fraction, 7), Err(Error::BadFraction { .. })));
+            assert!(matches!(dataset.split(fraction, 7), Err(DataError::BadFraction { .. })));
         }
     }
 }

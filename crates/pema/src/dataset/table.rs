@@ -1,7 +1,8 @@
 //! Examples in tables: comma- or tab-separated values with a header.
 
+use super::error::{DataError, Result};
+use super::fields::columns;
 use super::{Example, not_empty};
-use crate::error::{Error, Result};
 
 /// Reads the records of a table whose columns are parted by `delimiter`.
 pub(super) fn parse(
@@ -15,7 +16,7 @@ pub(super) fn parse(
         return Ok(Vec::new());
     }
     if let Some(offset) = unclosed_quote(text.as_bytes(), delimiter) {
-        return Err(Error::BadCsv {
+        return Err(DataError::BadCsv {
             file: name.to_owned(),
             line: line_at(text, offset),
             why: "the double quote that opens a field here is never closed (a quote inside a quoted field is written twice)".to_owned(),
@@ -24,7 +25,7 @@ pub(super) fn parse(
     let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).from_reader(text.as_bytes());
     let refuse = |error| refused(name, text, &error);
     let headers = reader.headers().map_err(refuse)?;
-    let columns: Vec<String> = headers.iter().map(|name| name.trim().to_owned()).collect();
+    let columns = columns(headers);
     let input_column = find(name, &columns, input_field)?;
     let target_column = find(name, &columns, target_field)?;
 
@@ -54,14 +55,14 @@ pub(super) fn parse(
 
 fn find(name: &str, columns: &[String], wanted: &str) -> Result<usize> {
     let found = columns.iter().position(|column| column == wanted);
-    found.ok_or_else(|| Error::MissingColumn {
+    found.ok_or_else(|| DataError::MissingColumn {
         file: name.to_owned(),
         column: wanted.to_owned(),
         present: columns.to_vec(),
     })
 }
 
-fn refused(name: &str, text: &str, error: &csv::Error) -> Error {
+fn refused(name: &str, text: &str, error: &csv::Error) -> DataError {
     let why = match error.kind() {
         csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
             format!("this record has {len} fields where the header has {expected_len}")
@@ -69,7 +70,7 @@ fn refused(name: &str, text: &str, error: &csv::Error) -> Error {
         _ => error.to_string(),
     };
     let line = error.position().map_or(1, |position| line_at(text, record_start(text, position.byte() as usize)));
-    Error::BadCsv { file: name.to_owned(), line, why }
+    DataError::BadCsv { file: name.to_owned(), line, why }
 }
 
 /// The CSV reader places a record behind the one before it; blank lines and the
@@ -126,9 +127,9 @@ mod tests {
             let expected = [("a", "b, \"q\"", 2), ("c", lines.as_str(), 4), ("e", "f", 6)];
             assert_eq!(rows(&csv(&text).unwrap()), expected);
             let uneven = csv(&format!("{text}{end}4,h{end}"));
-            assert!(matches!(uneven, Err(Error::BadCsv { line: 8, .. })), "{uneven:?}");
+            assert!(matches!(uneven, Err(DataError::BadCsv { line: 8, .. })), "{uneven:?}");
             let empty = csv(&format!("{text}{end}{end}4, ,h{end}"));
-            assert!(matches!(empty, Err(Error::EmptyField { line: 9, .. })), "{empty:?}");
+            assert!(matches!(empty, Err(DataError::EmptyField { line: 9, .. })), "{empty:?}");
         }
         let tsv = Dataset::parse("d.tsv", b"in\tout\na,b\t\"c\td\"\n", Format::Tsv, "in", "out").unwrap();
         assert_eq!(rows(&tsv), [("a,b", "c\td", 2)]);
@@ -137,10 +138,15 @@ mod tests {
     #[test]
     fn table_mistakes_are_named() {
         let missing = csv("in;out\na;b\n");
-        assert!(matches!(&missing, Err(Error::MissingColumn { present, .. }) if present == &["in;out"]), "{missing:?}");
+        assert!(
+            matches!(&missing, Err(DataError::MissingColumn { present, .. }) if present == &["in;out"]),
+            "{missing:?}"
+        );
         let swallowed = csv("in,out\n\"a\"\"\",b\nc,\"d\ne,f\n");
-        assert!(matches!(swallowed, Err(Error::BadCsv { line: 3, .. })), "{swallowed:?}");
+        assert!(matches!(swallowed, Err(DataError::BadCsv { line: 3, .. })), "{swallowed:?}");
         assert!(csv("in,out\na\",5\" nails\n").is_ok());
-        assert!(matches!(csv("in,out\n"), Err(Error::Empty { .. })) && matches!(csv(""), Err(Error::Empty { .. })));
+        assert!(
+            matches!(csv("in,out\n"), Err(DataError::Empty { .. })) && matches!(csv(""), Err(DataError::Empty { .. }))
+        );
     }
 }

@@ -34,10 +34,10 @@ impl std::fmt::Display for Verdict {
             Finding::NoDifference => {
                 write!(f, "on texts there is no clear difference ({range}); the adapter will be used with {way}")
             }
-            Finding::SeemsToHelp => write!(
-                f,
-                "the adapter seems to help, but so few pairs cannot prove it ({range}); it will be used with {way}"
-            ),
+            Finding::SeemsToHelp => {
+                let but = if self.proves() { "chance could do as much" } else { "so few pairs cannot prove it" };
+                write!(f, "the adapter seems to help, but {but} ({range}); it will be used with {way}")
+            }
             Finding::DoesNotHelp => write!(
                 f,
                 "the adapter does not help ({range}): {}. The model alone will be used{behind} until you ask for the adapter by name",

@@ -28,6 +28,31 @@ pub fn exact_match<H: AsRef<str>, R: AsRef<str>>(hypotheses: &[H], references: &
     Ok(equal as f64 / hypotheses.len() as f64)
 }
 
+/// What two pairs of scores come down to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compared {
+    /// One score gains a point and the other loses next to nothing.
+    Better,
+    /// One score loses a point, and it is not better.
+    Worse,
+    /// Neither.
+    Alike,
+}
+
+/// Compares (chrF, BLEU) `after` a change with those `before`.
+pub fn compared(before: [f64; 2], after: [f64; 2]) -> Compared {
+    const CLEARLY: f64 = 1.0;
+    const HARDLY: f64 = 0.5;
+    let [chrf, bleu] = [after[0] - before[0], after[1] - before[1]];
+    if chrf > CLEARLY && bleu > -HARDLY || bleu > CLEARLY && chrf > -HARDLY {
+        Compared::Better
+    } else if chrf < -CLEARLY || bleu < -CLEARLY {
+        Compared::Worse
+    } else {
+        Compared::Alike
+    }
+}
+
 /// Each text with its reference.
 fn paired<'a, H: AsRef<str>, R: AsRef<str>>(
     hypotheses: &'a [H],

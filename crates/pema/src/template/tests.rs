@@ -1,4 +1,5 @@
 use super::*;
+use crate::PromptSetup;
 
 pub(super) fn demo(input: &str, target: &str) -> Demo {
     Demo { input: input.into(), target: target.into() }
@@ -23,7 +24,7 @@ fn the_template_that_suits_fields_names_them() {
     assert_eq!(suiting("--", "b"), "plain");
     for fields in [("a", "b"), ("--", ""), ("en", "de"), ("{input}", "{target}")] {
         let template = Template::parse(&suiting(fields.0, fields.1)).unwrap();
-        assert!(template.stop_string() == Some("\n") && template.ends_with_line());
+        assert_eq!((template.stop_string(), template.cut_short(["one", "a\nb", " c \n"])), (Some("\n"), 1));
     }
 }
 
@@ -31,11 +32,12 @@ fn the_template_that_suits_fields_names_them() {
 fn targets_of_several_lines_are_not_cut_at_the_first() {
     for fields in [("notes", "reply"), ("--", ""), ("en", "de")] {
         let template = Template::parse(&Template::suiting(fields.0, fields.1, true)).unwrap();
-        assert!(template.stop_string() == Some("\n###") && !template.ends_with_line());
+        assert_eq!((template.stop_string(), template.cut_short(["a\nb", "a\n###\nb"])), (Some("\n###"), 1));
         let prompt = template.prompt(&[demo("a", "Dear A,\n\nyes.")], "x").unwrap();
         assert!(prompt.contains("Dear A,\n\nyes.\n###\n\n"), "{prompt}");
     }
-    assert!(!Template::parse("chat").unwrap().ends_with_line());
+    assert_eq!(Template::parse("chat").unwrap().cut_short(["a\nb"]), 0);
+    assert_eq!(Template::parse("{input}\n{target}\n\n").unwrap().cut_short(["a\nb", "a\n\nb"]), 1);
 }
 
 #[test]
@@ -88,11 +90,12 @@ fn stored_and_shown_forms_are_read_back() {
     ];
     for text in texts {
         let template = Template::parse(text).unwrap();
-        assert_eq!(Template::from_json(&template.to_json().unwrap()).unwrap(), template, "{text}");
+        let setup = PromptSetup::new(template.clone(), Vec::new());
+        assert_eq!(PromptSetup::from_json(&setup.to_json().unwrap()).unwrap(), setup, "{text}");
         assert_eq!(Template::parse(&template.to_string()).unwrap(), template, "{text}");
     }
-    assert!(Template::from_json("{\"kind\":\"text\"}").is_err());
-    assert!(Template::from_json("{\"kind\":\"chat\",\"instruction\":\"\"").is_err());
+    assert!(PromptSetup::from_json("{\"template\":{\"kind\":\"text\"}}").is_err());
+    assert!(PromptSetup::from_json("{\"template\":{\"kind\":\"chat\",\"instruction\":\"\"").is_err());
 }
 
 #[test]

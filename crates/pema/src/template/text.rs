@@ -52,6 +52,8 @@ impl TextTemplate {
         let line_start = head.rfind('\n').map_or(0, |newline| newline + 1);
         let (instruction, input_part) = head.split_at(line_start);
         let (between, after) = tail.split_once(TARGET).unwrap_or((tail, ""));
+        // Blanks that were left behind it by mistake would end every text before its first word.
+        let after = if after.chars().all(|c| c == ' ' || c == '\t') { "" } else { after };
         if after.contains(TARGET) {
             return refuse("it has more than one {target}; keep one");
         }
@@ -114,6 +116,12 @@ mod tests {
         let left_out = Template::parse("Rewrite: \nInformal: {input}\nFormal:").unwrap();
         assert_eq!(written, left_out);
         assert_eq!(left_out.target_text("y"), " y");
+    }
+
+    #[test]
+    fn blanks_behind_the_target_end_no_text() {
+        let template = Template::parse("Q: {input}\nA: {target} ").unwrap();
+        assert_eq!((template.stop_string(), template.target_text("y").as_str()), (Some("\n"), " y"));
     }
 
     #[test]

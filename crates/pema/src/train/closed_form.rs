@@ -26,11 +26,8 @@ pub(super) async fn eigenvectors(device: &Device, memory: &Memory, rows: &[usize
     }
     let moments = device.read::<f32>(&moments, 0, d * d).await?;
     let matrix = Mat::<f64>::from_fn(d, d, |i, j| f64::from(moments[i.max(j) * d + i.min(j)]));
-    let eigen = matrix.self_adjoint_eigen(Side::Lower).map_err(|_| Error::Diverged {
-        step: 0,
-        loss: f64::from(moments.iter().copied().fold(0.0, f32::max)),
-        lr: 0.0,
-    })?;
+    let eigen = matrix.self_adjoint_eigen(Side::Lower);
+    let eigen = eigen.map_err(|_| Error::NotANumber { what: "a moment of the memory's rows" })?;
     // Eigenvalues come in ascending order: the last columns are the ones that matter.
     let vectors = eigen.U();
     Ok((0..rank).flat_map(|r| (0..d).map(move |i| vectors[(i, d - 1 - r)] as f32)).collect())

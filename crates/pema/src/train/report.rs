@@ -18,6 +18,13 @@ pub struct StepReport {
     pub held_out: Option<HeldOutScore>,
 }
 
+impl StepReport {
+    /// The loss that this step lowered: L_rct in stage 1, L_pd in stage 2.
+    pub fn loss(&self) -> f64 {
+        if self.stage == 1 { self.losses.rct } else { self.losses.pd }
+    }
+}
+
 /// How training went.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Summary {

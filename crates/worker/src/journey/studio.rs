@@ -5,8 +5,8 @@ use std::rc::Rc;
 
 use js_sys::{Array, Uint8Array};
 use pema_protocol::{
-    Command, DeviceChoice, Event, MixSettings, ModelSource, Project, Schedule, TaskSettings, TrainInfo, TrainSettings,
-    VERSION,
+    Command, DeviceChoice, Event, MixSettings, ModelInfo, ModelSource, Project, Schedule, TaskSettings, TrainInfo,
+    TrainSettings, VERSION,
 };
 use web_sys::File;
 
@@ -61,9 +61,14 @@ impl Studio {
     }
 
     pub(super) async fn open_tiny(&mut self) {
-        let file = file("tiny.gguf", TINY);
+        assert_eq!(self.open_file("tiny.gguf", TINY).await.sha256.len(), 64);
+    }
+
+    pub(super) async fn open_file(&mut self, name: &str, bytes: &[u8]) -> ModelInfo {
+        let file = file(name, bytes);
         let events = self.say_with(Command::OpenModel { source: ModelSource::Attached }, Some(file)).await.unwrap();
-        assert!(matches!(events.last(), Some(Event::ModelReady(m)) if m.sha256.len() == 64));
+        let Some(Event::ModelReady(info)) = events.last() else { panic!("not open: {:?}", events.last()) };
+        info.clone()
     }
 
     pub(super) async fn train(&mut self) -> (TrainInfo, Vec<Event>) {
