@@ -210,7 +210,7 @@ fn files_of_another_model_are_refused_with_both_hashes() {
 #[test]
 fn a_folder_keeps_a_memory_and_a_failed_save_leaves_the_old_one() {
     let folder = tempfile::tempdir().unwrap();
-    let mut store = FolderStore::new(folder.path().join("not").join("yet"));
+    let store = FolderStore::new(folder.path().join("not").join("yet"));
     let missing = store.load().unwrap_err();
     assert!(matches!(missing, Error::File { action: "read", .. }), "{missing}");
     assert!(missing.to_string().contains(&store.file().display().to_string()), "{missing}");
