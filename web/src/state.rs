@@ -1,9 +1,9 @@
 //! What the page knows, as plain data: events in, facts out. No browser, so it is tested natively.
 
 use pema_protocol::{
-    Answer, Check, CheckProgress, Command, DataInfo, DeviceInfo, DeviceKind, Estimate, Event, Kept, MemoryProgress,
-    ModelInfo, Neighbour, Project, Report, RequestId, Side, TokenView, TrainInfo, TrainProgress, TrainSettings,
-    Trouble, TroubleKind,
+    Answer, Check, CheckProgress, Command, DataInfo, DeviceInfo, Estimate, Event, Kept, MemoryProgress, ModelInfo,
+    Neighbour, Project, Report, RequestId, Side, TokenView, TrainInfo, TrainProgress, TrainSettings, Trouble,
+    TroubleKind,
 };
 
 use self::aloud::aloud;

@@ -1,7 +1,9 @@
 //! Events in, facts out.
 
 use super::*;
-use pema_protocol::{DeviceChoice, Finding, MixSettings, ModelSource, Schedule, TrainSettings, Verdict, Way};
+use pema_protocol::{
+    DeviceChoice, DeviceKind, Finding, MixSettings, ModelSource, Schedule, TrainSettings, Verdict, Way,
+};
 
 fn ready() -> State {
     let mut state = State::default();
