@@ -22,7 +22,8 @@ pub(crate) fn Panel(step: Step, children: Children) -> impl IntoView {
     Effect::new(move |_| {
         changes.get();
         Timeout::new(SETTLED, move || {
-            let Some(place) = place.get_untracked() else { return };
+            // By now the panel may have been made anew.
+            let Some(Some(place)) = place.try_get_untracked() else { return };
             if studio.focused.get_value() == Some(step) && focus_is_lost() {
                 let stay = FocusOptions::new();
                 stay.set_prevent_scroll(true);
