@@ -32,7 +32,8 @@ impl Studio {
         let link = Link::new(move |_, event| ear.borrow_mut().push(event));
         let mut studio = Studio { engine: Engine::new(link, Rc::new(Control::default())), heard };
         let events = studio.say(Command::Hello { version: VERSION }).await.unwrap();
-        let Some(Event::Ready { project, .. }) = events.into_iter().next() else { panic!("no Ready") };
+        // Before it comes what the engine was loaded from.
+        let Some(Event::Ready { project, .. }) = events.into_iter().last() else { panic!("no Ready") };
         studio.say(Command::OpenDevice { choice: DeviceChoice::Cpu }).await.unwrap();
         (studio, *project)
     }
