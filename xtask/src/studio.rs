@@ -58,7 +58,11 @@ pub(crate) fn dist(arguments: &[String]) -> Result<ExitCode> {
 /// Runs the tests of the studio in a real browser; false where there is none. The default model's place
 /// holds the tests' small one, and the site lies at a sub-path; a second site has the `model` itself.
 pub(crate) fn tests(model: Option<PathBuf>) -> Result<bool> {
-    drive(&["journey", "keyboard", "pairs", "trouble", "model"].map(|name| format!("{name}.test.mjs")), 400, model)
+    drive(
+        &["journey", "keyboard", "pairs", "download", "trouble", "model"].map(|name| format!("{name}.test.mjs")),
+        400,
+        model,
+    )
 }
 
 /// Times what a newcomer waits for, which takes minutes.
