@@ -49,6 +49,23 @@ test('a reload in the middle of training goes on at that step', async () => {
   }
 });
 
+test('an engine that died over a training is not set to the same by itself', async () => {
+  const { page, close } = await open();
+  try {
+    await halfway(page);
+    await page.workers()[0].evaluate(() => void setTimeout(() => { throw new Error('of the test'); }));
+    await page.getByText('The engine was started again.').waitFor();
+    await by(page, 'model-kept').click();
+    await by(page, 'model-ready').waitFor();
+    await page.waitForTimeout(1000);
+    assert.equal(await by(page, 'train-start').innerText(), 'Go on where it stopped');
+    await by(page, 'train-start').click();
+    await by(page, 'train-done').waitFor({ timeout: 240_000 });
+  } finally {
+    await close();
+  }
+});
+
 test('a check can be cut off, goes on by itself, and can be skipped', async () => {
   const { page, close } = await open();
   try {
