@@ -206,7 +206,7 @@ impl<'a, S: ByteSource> Evaluator<'a, S> {
     /// Losses when the memory's votes get a say beside what has these `losses`.
     async fn knn_losses(&self, losses: &[f64], lambda: Option<f32>) -> Result<Vec<f64>> {
         const ROWS: usize = 1024;
-        let Some(knn) = self.knn else { return Err(Error::Needs { method: "kNN", needs: "a memory" }) };
+        let Some(knn) = self.knn else { return Err(Error::Needs { method: "knn", needs: "a memory" }) };
         let lambda = lambda.unwrap_or(0.0);
         Unrolling::new(Schedule::Constant, lambda, 0)?; // the range
         let (device, lambda) = (&self.plm.device, f64::from(lambda));

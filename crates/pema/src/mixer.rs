@@ -79,7 +79,7 @@ impl<'a, S: ByteSource> Mixer<'a, S> {
             _ if votes.is_some() && self.knn.is_none() => {
                 Err(Error::Needs { method: "votes beside an adapter", needs: "a memory" })
             }
-            Method::Knn if self.knn.is_none() => Err(Error::Needs { method: "kNN", needs: "a memory" }),
+            Method::Knn if self.knn.is_none() => Err(Error::Needs { method: "knn", needs: "a memory" }),
             m if m.adapted() && self.adapter.is_none() => Err(Error::Needs { method: m.name(), needs: "an adapter" }),
             _ => Ok(()),
         }

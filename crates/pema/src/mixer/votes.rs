@@ -21,7 +21,7 @@ impl<S: ByteSource> Mixer<'_, S> {
         lambdas: &[f32],
         samplers: &mut [Sampler],
     ) -> Result<Vec<Choice>> {
-        let Some(knn) = self.knn else { return Err(Error::Needs { method: "kNN", needs: "a memory" }) };
+        let Some(knn) = self.knn else { return Err(Error::Needs { method: "knn", needs: "a memory" }) };
         let (device, vocab) = (&self.plm.device, self.plm.head.vocab());
         let votes = knn.votes(device, contexts, n).await?;
         let (zeros, logs) = (device.upload(&vec![0.0f32; n], "lambda")?, device.alloc(n * vocab, "log P")?);
