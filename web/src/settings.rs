@@ -51,13 +51,12 @@ impl Settings {
         LocalStorage::get(KEY).unwrap_or_default()
     }
 
-    /// Forgetting is no harm where the browser keeps nothing.
+    /// Nothing is kept of what nobody changed. Forgetting is no harm where the browser keeps nothing.
     pub(crate) fn save(&self) {
-        LocalStorage::set(KEY, self).ok();
-    }
-
-    pub(crate) fn forget() {
-        LocalStorage::delete(KEY);
+        match *self == Settings::default() {
+            true => LocalStorage::delete(KEY),
+            false => _ = LocalStorage::set(KEY, self).ok(),
+        }
     }
 
     /// The task, with the template and the demonstrations that suit the data unless the user chose others.

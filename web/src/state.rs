@@ -75,12 +75,14 @@ struct Outcome {
     trained: Option<TrainInfo>,
     report: Option<Report>,
     unfinished: bool,
+    run: Option<TrainSettings>,
 }
 
 impl State {
     /// For another engine: only what no engine knows is kept.
-    pub(crate) fn again(ledger: Vec<(String, u64)>, notice: Option<String>) -> State {
-        State { ledger, notice, ..State::default() }
+    pub(crate) fn again(&self) -> State {
+        let (ledger, notice) = (self.ledger.clone(), self.notice.clone());
+        State { ledger, notice, wiped: self.wiped, asked: self.asked, ..State::default() }
     }
 
     /// A command is on its way.
@@ -97,8 +99,9 @@ impl State {
         }
         match command {
             Command::Train { settings, .. } => {
-                self.before = Some(Box::new(self.outcome(Outcome::default())));
-                (self.paused, self.checking, self.run) = (false, None, Some(settings.clone()));
+                let run = Some(settings.clone());
+                self.before = Some(Box::new(self.outcome(Outcome { run, ..Outcome::default() })));
+                (self.paused, self.checking) = (false, None);
             }
             Command::Write { .. } => self.forget_answers(),
             Command::OpenDevice { .. } => (self.device, self.model) = (None, None),
@@ -117,13 +120,14 @@ impl State {
 
     /// Puts one outcome in the place of another.
     fn outcome(&mut self, new: Outcome) -> Outcome {
-        let Outcome { memory, history, trained, report, unfinished } = new;
+        let Outcome { memory, history, trained, report, unfinished, run } = new;
         Outcome {
             memory: std::mem::replace(&mut self.memory, memory),
             history: std::mem::replace(&mut self.history, history),
             trained: std::mem::replace(&mut self.trained, trained),
             report: std::mem::replace(&mut self.report, report),
             unfinished: std::mem::replace(&mut self.unfinished, unfinished),
+            run: std::mem::replace(&mut self.run, run),
         }
     }
 
@@ -154,14 +158,7 @@ impl State {
         if let Some(said) = aloud(&event) {
             self.said = said;
         }
-        if matches!(
-            event,
-            Event::MemoryProgress(_)
-                | Event::TrainResumed { .. }
-                | Event::TrainProgress(_)
-                | Event::CheckProgress(_)
-                | Event::Trained(_)
-        ) {
+        if matches!(event, Event::TrainBegan | Event::CheckProgress(_) | Event::Trained(_)) {
             self.before = None; // the run has begun
         }
         match event {
@@ -205,7 +202,7 @@ impl State {
             Event::Neighbours { token, rows } => self.why = Some((token, rows)),
             Event::EvaluateProgress { done, of } => self.measuring = Some((done, of)),
             Event::Reported(report) => (self.report, self.measuring) = (Some(report), None),
-            Event::Exported { .. } => {}
+            Event::TrainBegan | Event::Exported { .. } => {}
             Event::KeptList(kept) => self.kept = Some(kept),
             Event::Deleted => {
                 *self = State {
@@ -251,7 +248,8 @@ impl State {
         if step == Step::Train {
             match self.before.take() {
                 Some(before) => _ = self.outcome(*before),
-                None => self.unfinished = self.trained.is_none(),
+                // What was refused would be refused again.
+                None => self.unfinished = self.trained.is_none() && trouble.kind == TroubleKind::NoRoom,
             }
         }
         self.running.retain(|r| r.0 != id);
@@ -272,6 +270,7 @@ fn is_last(event: &Event) -> bool {
     !matches!(
         event,
         Event::ModelProgress { .. }
+            | Event::TrainBegan
             | Event::MemoryProgress(_)
             | Event::TrainResumed { .. }
             | Event::Searching

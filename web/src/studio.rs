@@ -38,8 +38,8 @@ impl Studio {
 
     /// Starts another engine in place of a dead one; it takes up what is stored.
     pub(crate) fn restart(self) {
-        let (ledger, notice) = self.state.with_untracked(|s| (s.ledger.clone(), s.notice.clone()));
-        self.state.set(State::again(ledger, notice));
+        let again = self.state.with_untracked(State::again);
+        self.state.set(again);
         self.engine.set_value(None);
         match Engine::start(move |id, event| self.hear(id, event)) {
             Ok(engine) => self.engine.set_value(Some(engine)),
@@ -55,6 +55,12 @@ impl Studio {
 
     /// Says a command about a file.
     pub(crate) fn say_with(self, command: Command, file: Option<File>) {
+        // Only a page may ask, and browsers listen best right after a click; the engine tells what came of it.
+        if matches!(&command, Command::OpenData { .. } | Command::OpenExample)
+            || matches!(&command, Command::OpenModel { source } if *source != ModelSource::Kept)
+        {
+            _ = web_sys::window().map(|window| window.navigator().storage().persist());
+        }
         self.engine.with_value(|engine| {
             let Some(engine) = engine else { return };
             self.state.update(|s| s.begin(engine.next_id(), &command));
@@ -98,8 +104,7 @@ impl Studio {
             Event::ModelReady(_) | Event::DataReady(_) | Event::Trained(_) | Event::Reported(_) | Event::Deleted
         );
         if matches!(event, Event::Deleted) {
-            self.settings.update(|s| *s = Settings { device: s.device, ..Settings::default() });
-            Settings::forget();
+            self.settings.set(Settings::default());
             // The button that was pressed is gone with all the rest.
             gloo::timers::callback::Timeout::new(100, || focus("kept")).forget();
         }

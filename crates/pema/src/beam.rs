@@ -10,7 +10,7 @@ use pema_plm::source::ByteSource;
 use crate::copying::Reader;
 use crate::decode::Batch;
 use crate::generate::{GenerateConfig, Generator, Written};
-use crate::mixer::{Choice, Mixing};
+use crate::mixer::{Choice, Mixing, NO_NUMBER};
 use crate::prompt::Encoded;
 use crate::text::Text;
 use crate::{Error, Result};
@@ -122,7 +122,8 @@ impl Searches {
         for (search, prompt) in self.all.into_iter().zip(prompts) {
             // Every search ends with a finished version; a text that was left out would shift all others.
             let best = search.done.into_iter().next();
-            let best = best.ok_or(Error::NotANumber { what: "the probability of every version of a text" })?;
+            let best = best
+                .ok_or(Error::NotANumber { what: "the probability of every version of a text", advice: NO_NUMBER })?;
             let (_, mut text) = best.text.end();
             if config.explain {
                 generator.explain(batch, prompt, config, search.reader.as_ref(), &mut text).await?;

@@ -141,13 +141,13 @@ pub enum Error {
         /// `settings` or `rows`.
         what: &'static str,
     },
-    /// A model or an adapter that computes nothing usable.
-    #[error(
-        "{what} is infinite or no number; the model or the adapter is damaged or was trained too fast: make it again, the adapter with a lower learning rate"
-    )]
+    /// Something that computes nothing usable.
+    #[error("{what} is infinite or no number; {advice}")]
     NotANumber {
         /// What.
         what: &'static str,
+        /// What is likely at fault, and what to do.
+        advice: &'static str,
     },
     /// Something needed for this method was not given.
     #[error("{method} needs {needs}; give one, or choose another method")]

@@ -253,6 +253,9 @@ async fn best(device: &Device, scores: &Buffer, n: usize, vocab: usize) -> Resul
     Ok(device.read::<u32>(&ids, 0, n).await?)
 }
 
+/// What to do when a distribution is none.
+pub(crate) const NO_NUMBER: &str = "the model or the adapter is damaged, or the adapter was trained too fast: train it again with a lower learning rate";
+
 fn pick(sampler: &mut Sampler, candidates: &[(u32, f32)]) -> Result<u32> {
-    sampler.pick(candidates).ok_or(Error::NotANumber { what: "the probability of the next token" })
+    sampler.pick(candidates).ok_or(Error::NotANumber { what: "the probability of the next token", advice: NO_NUMBER })
 }

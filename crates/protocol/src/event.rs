@@ -43,6 +43,8 @@ pub enum Event {
     },
     /// What a run would take on, need and take.
     Estimated(Estimate),
+    /// A run has begun: what an earlier one made is gone.
+    TrainBegan,
     /// The memory grows.
     MemoryProgress(MemoryProgress),
     /// A training that was cut off goes on behind these steps.

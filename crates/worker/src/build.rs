@@ -35,9 +35,7 @@ pub(crate) async fn build(e: &Engine, id: RequestId, r: &Rows) -> Result<[Memory
                 return Err(Fault::refused("building the memory was stopped; what was built is kept"));
             }
             if e.control.stop.get() && builder.memory().rows() > 0 {
-                // Enough to train on. The held-out pairs are read all the same: they choose how it writes.
-                e.control.stop.set(false);
-                break;
+                break; // enough to train on
             }
             let first = builder.memory().rows();
             let Some(step) = builder.step().await? else { break };
@@ -62,8 +60,9 @@ pub(crate) async fn build(e: &Engine, id: RequestId, r: &Rows) -> Result<[Memory
         before += builder.progress().of;
         rows_before += builder.memory().rows();
         built.push(builder.finish());
+        // The held-out pairs are read all the same: they choose how it writes.
+        e.control.stop.set(false);
     }
-    e.control.stop.set(false);
     built.try_into().map_err(|_| Fault::refused("a part of the memory is missing; start over"))
 }
 

@@ -4,7 +4,9 @@ use js_sys::Date;
 use pema::dataset::Example;
 use pema::schedule::Schedule;
 use pema::{Adapter, BEAMS, Checker, Generator, Held, Memory, Method, Mix, Ways, format};
-use pema_protocol::{Check, CheckProgress, Event, Finding, RequestId, Schedule as Shown, TrainSettings, Verdict, Way};
+use pema_protocol::{
+    Check, CheckProgress, Event, Finding, RequestId, Schedule as Shown, TrainSettings, TroubleKind, Verdict, Way,
+};
 
 use crate::engine::Engine;
 use crate::fault::{Fault, Result};
@@ -30,7 +32,7 @@ pub(crate) async fn check(
     let judged = judge(e, id, &adapter, settings, r, [memory, held_out]).await;
     let check = match judged {
         Ok(choice) => choice.apply(&mut adapter),
-        Err(fault) if e.control.cancel.get() => {
+        Err(fault) if e.control.cancel.get() || fault.0.kind == TroubleKind::Dead => {
             // It stays unchecked, and the next run takes the check up.
             e.adapter = Some(adapter);
             return Err(fault);

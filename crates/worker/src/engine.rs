@@ -10,13 +10,12 @@ use pema_device::Device;
 use pema_plm::Plm;
 use pema_protocol::{Command, Event, Export, Kept as KeptList, RequestId, TaskSettings, TroubleKind, VERSION};
 use wasm_bindgen::{JsCast, JsValue};
-use wasm_bindgen_futures::JsFuture;
 
 use crate::control::Control;
 use crate::data::Data;
 use crate::fault::{Fault, Result};
 use crate::link::{Call, Link};
-use crate::opfs::{Folder, OpfsModel, storage, used_of};
+use crate::opfs::{Folder, OpfsModel, persisted, used_of};
 use crate::project::Kept;
 use crate::{build, report, tune, write};
 
@@ -33,8 +32,6 @@ pub(crate) struct Engine {
     pub(crate) memory: Option<Memory>,
     /// f(c) behind every token of the last adapted answer.
     pub(crate) contexts: Vec<Vec<f32>>,
-    /// Whether the browser promised to keep what is stored.
-    persisted: Option<bool>,
 }
 
 impl Engine {
@@ -49,7 +46,6 @@ impl Engine {
             adapter: None,
             memory: None,
             contexts: Vec::new(),
-            persisted: None,
         }
     }
 
@@ -58,7 +54,10 @@ impl Engine {
         let id = call.id;
         match call.command {
             Command::Hello { version } => self.hello(id, version).await,
-            Command::OpenDevice { choice } => self.open_device(id, choice).await,
+            // Whatever fails while it is opened: another can be chosen, and this engine can open it.
+            Command::OpenDevice { choice } => {
+                self.open_device(id, choice).await.map_err(|fault| Fault::refused(fault.0.text))
+            }
             Command::OpenModel { source } => self.open_model(id, source, call.file).await,
             Command::OpenData { files, input_field, target_field } => {
                 let data = Data::read(&files, input_field.as_deref(), target_field.as_deref())?;
@@ -88,11 +87,6 @@ impl Engine {
         if self.kept.is_none() {
             self.kept = Some(Kept::open().await?);
         }
-        if self.persisted.is_none()
-            && let Ok(promise) = storage().persisted()
-        {
-            self.persisted = JsFuture::from(promise).await.ok().and_then(|v| v.as_bool());
-        }
         for (url, bytes) in loaded() {
             self.link.send(0, Event::Fetched { url, bytes });
         }
@@ -103,20 +97,10 @@ impl Engine {
 
     async fn keep_data(&mut self, id: RequestId, data: Data) -> Result<()> {
         let info = data.info.clone();
-        self.ask_to_keep().await;
         self.kept_mut()?.set_data(data)?;
         (self.adapter, self.memory) = (None, None);
         self.link.send(id, Event::DataReady(info));
         Ok(())
-    }
-
-    /// Asks the browser not to clear what is about to be stored; the answer is shown with what is stored.
-    pub(crate) async fn ask_to_keep(&mut self) {
-        if self.persisted != Some(true)
-            && let Ok(promise) = storage().persist()
-        {
-            self.persisted = JsFuture::from(promise).await.ok().and_then(|v| v.as_bool());
-        }
     }
 
     async fn export(&mut self, id: RequestId, what: Export) -> Result<()> {
@@ -143,8 +127,8 @@ impl Engine {
 
     async fn list(&mut self, id: RequestId) -> Result<()> {
         let files = self.kept()?.files().await;
-        let used_of = used_of().await;
-        self.link.send(id, Event::KeptList(KeptList { files, used_of, persisted: self.persisted }));
+        let (used_of, persisted) = (used_of().await, persisted().await);
+        self.link.send(id, Event::KeptList(KeptList { files, used_of, persisted }));
         Ok(())
     }
 

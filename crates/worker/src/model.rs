@@ -70,7 +70,7 @@ impl Fetch {
     pub(crate) async fn begin(
         control: &Control,
         url: &str,
-        into: &mut OpfsFile,
+        into: &OpfsFile,
         validator: Option<String>,
     ) -> Result<Fetch> {
         let have = if validator.is_some() { into.len()? } else { 0 };
@@ -83,14 +83,9 @@ impl Fetch {
             (206, Some((first, of))) if first == have => (have, of, false),
             // Nothing lies behind what is there, and it is as long as the site says.
             (416, Some((_, of))) if have > 0 && of == have => (have, of, true),
-            (206 | 416, _) if have > 0 => {
-                into.truncate(0)?;
-                return Err(Fault::refused(format!("{url} has changed meanwhile; start again and it is fetched anew")));
-            }
-            (200, _) => {
-                into.truncate(0)?;
-                (0, header(&response, "content-length").and_then(|l| l.parse().ok()).unwrap_or(0), false)
-            }
+            // Not what was asked for: anew, from the first byte.
+            (206 | 416, _) if have > 0 => return Box::pin(Fetch::begin(control, url, into, None)).await,
+            (200, _) => (0, header(&response, "content-length").and_then(|l| l.parse().ok()).unwrap_or(0), false),
             (status, _) => return Err(missing(url, &format!("answered with {status}"))),
         };
         // A weak tag says that two files are of the same use, not that they are the same bytes.
@@ -104,6 +99,7 @@ impl Fetch {
         if self.complete {
             return Ok(());
         }
+        into.truncate(self.from)?;
         let mut bytes = self.from;
         let result = self.take(link, id, control, into, &mut bytes).await;
         // The ledger counts what was cut off, too.

@@ -84,8 +84,8 @@ impl Engine {
         let opened = ModelFile::open(OpfsModel::new(stored, name.clone())?).await;
         let file = match opened {
             Ok(file) => file,
-            // One that was opened before is not thrown away: it may be the reading that failed.
-            Err(error) if self.kept()?.model.is_some() => return Err(error.into()),
+            // It may be good, and the reading have failed.
+            Err(error @ pema_plm::Error::Io { .. }) => return Err(error.into()),
             Err(error) => {
                 // It is of no use, and would be taken for the beginning of the next one.
                 self.kept_mut()?.forget_model(None)?;
@@ -147,9 +147,6 @@ impl Engine {
             }
             (ModelSource::Address { url }, _) => Source::Address(url),
         };
-        if !matches!(source, Source::Kept(_)) {
-            self.ask_to_keep().await;
-        }
         // Its file is locked while it is open, and nothing that was read with it is of use to another.
         (self.plm, self.adapter, self.memory) = (None, None, None);
         self.contexts.clear();
@@ -159,11 +156,7 @@ impl Engine {
 
     /// Fetches a model, going on with what an earlier fetch of the same file left.
     async fn fetch_model(&mut self, id: RequestId, url: &str, into: &mut OpfsFile) -> Result<()> {
-        let partial = self.kept()?.partial.clone().filter(|p| p.url == url && p.validator.is_some());
-        if partial.is_none() {
-            into.truncate(0)?;
-        }
-        let validator = partial.and_then(|p| p.validator);
+        let validator = self.kept()?.partial.clone().filter(|p| p.url == url).and_then(|p| p.validator);
         let (link, control) = (self.link.clone(), self.control.clone());
         let fetch = model::Fetch::begin(&control, url, into, validator).await?;
         // Whose bytes these are is known before the first of them is written.

@@ -23,7 +23,7 @@ const FOLDER: &str = "pema";
 #[derive(Debug, Clone)]
 pub(crate) struct Folder(FileSystemDirectoryHandle);
 
-pub(crate) fn storage() -> StorageManager {
+fn storage() -> StorageManager {
     js_sys::global().unchecked_into::<DedicatedWorkerGlobalScope>().navigator().storage()
 }
 
@@ -31,6 +31,11 @@ pub(crate) fn storage() -> StorageManager {
 pub(crate) async fn used_of() -> Option<[u64; 2]> {
     let estimate: StorageEstimate = JsFuture::from(storage().estimate().ok()?).await.ok()?.into();
     estimate.get_usage().zip(estimate.get_quota()).map(|(used, of)| [used as u64, of as u64])
+}
+
+/// Whether the browser promised not to clear what is stored, when it says.
+pub(crate) async fn persisted() -> Option<bool> {
+    JsFuture::from(storage().persisted().ok()?).await.ok()?.as_bool()
 }
 
 async fn wait<T: JsCast>(what: &str, promise: Promise) -> Result<T> {

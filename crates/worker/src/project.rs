@@ -155,6 +155,13 @@ impl Kept {
         Ok(())
     }
 
+    /// The run ended without an adapter and is not to be gone on with.
+    pub(crate) fn fail(&mut self) -> Result<()> {
+        self.append(&[(RUN, Vec::new())])?;
+        self.run = None;
+        Ok(())
+    }
+
     pub(crate) fn set_adapter(&mut self, bytes: Vec<u8>, info: TrainInfo) -> Result<()> {
         self.append(&[(REPORT, Vec::new()), (ADAPTER, bytes.clone()), (TRAINED, stored(&info)?)])?;
         (self.adapter, self.trained, self.report) = (Some(bytes), Some(info), None);

@@ -73,7 +73,8 @@ fn resolve(e: &Engine, settings: &TrainSettings, restart: bool) -> Result<TrainS
     let plan = plan(e, &e.prompt(&settings.task)?)?;
     let kept = e.kept()?;
     let open = kept.trained.as_ref().is_none_or(|t| t.check == Check::Pending);
-    let begun = kept.run.as_ref().map(|run| &run.settings).filter(|_| open && !restart);
+    let model = &e.plm()?.file.identity.sha256;
+    let begun = kept.run.as_ref().filter(|run| open && !restart && run.model == *model).map(|run| &run.settings);
     let begun = begun.filter(|b| b.task == settings.task && b.free_running == settings.free_running);
     let choose = |asked: Option<u32>, of: fn(&TrainSettings) -> Option<u32>, planned: usize| {
         Some(asked.or(begun.and_then(of)).unwrap_or(planned as u32))
@@ -156,6 +157,7 @@ pub(crate) async fn run(e: &mut Engine, id: RequestId, settings: &TrainSettings,
     let r = recipe(e, settings)?;
     let run = Run { settings: settings.clone(), model: r.meta.identity.sha256.clone() };
     let config = config(settings, r.meta.identity.hidden_size, e.plm()?.device.info().kind);
+    config.check(r.meta.identity.hidden_size)?;
     let needs = needs(e, settings, &r).await?;
     if !needs.fits() {
         return Err(Fault::new(TroubleKind::NoRoom, no_room(&needs)));
@@ -180,6 +182,7 @@ pub(crate) async fn run(e: &mut Engine, id: RequestId, settings: &TrainSettings,
     }
     e.kept_mut()?.begin(run)?;
     e.adapter = None;
+    e.link.send(id, Event::TrainBegan);
     let cut_off = cut_off.filter(|_| !restart);
     let goes_on = parts.zip(cut_off).filter(|([m, h], cut_off)| cut_off.state.is_of(&config, m, judge(h)));
     let ([memory, held_out], cut_off) = match goes_on {
@@ -189,8 +192,15 @@ pub(crate) async fn run(e: &mut Engine, id: RequestId, settings: &TrainSettings,
             (build::build(e, id, &r).await?, None)
         }
     };
-    let (mut adapter, info) =
-        train::train(e, id, &memory, judge(&held_out), &config, &mut checkpoint, cut_off, begun).await?;
+    let trained = train::train(e, id, &memory, judge(&held_out), &config, &mut checkpoint, cut_off, begun).await;
+    let (mut adapter, info) = match trained {
+        // It would fail in the same way again; what was read stays for another one.
+        Err(fault) if fault.0.kind == TroubleKind::Refused && !e.control.cancel.get() => {
+            e.kept_mut()?.fail()?;
+            return Err(fault);
+        }
+        trained => trained?,
+    };
     if !settings.paper_recipe {
         adapter.meta.no_repeat = pema::no_repeat(&e.plm()?.file.tokenizer, &r.data[0].examples)?;
     }

@@ -113,7 +113,7 @@ fn a_lab_measures_every_way_once_and_reports_it() {
     std::fs::copy(place.path("train.jsonl"), place.path("more/train.jsonl")).unwrap();
     let both = place.json(&format!("{again} train.jsonl more/train.jsonl"), &[]);
     let tasks: Vec<&str> = both["lines"].as_array().unwrap().iter().map(|l| l["task"].as_str().unwrap()).collect();
-    assert_eq!(tasks, ["/train", "more/train"]);
+    assert!(tasks[0].ends_with("/train") && tasks[0].len() > 6 && tasks[1] == "more/train", "{tasks:?}");
     place.pema(&format!("{again} train.jsonl train.jsonl")).refused(1, &["two tasks are called"]);
     place.pema("lab --model tiny.gguf --data . --out r.html").refused(1, &["holds no test.jsonl"]);
 }

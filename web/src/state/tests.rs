@@ -222,10 +222,20 @@ fn a_run_that_is_refused_changes_nothing_and_one_that_began_can_go_on() {
     state.apply(2, no());
     assert!(state.trained.is_some() && state.report.is_some() && !state.unfinished);
     state.begin(3, &train());
-    state.apply(3, Event::MemoryProgress(MemoryProgress::default()));
+    state.apply(3, Event::TrainBegan);
     state.apply(3, no());
     assert!(state.trained.is_none() && state.report.is_none() && state.unfinished);
     assert_eq!(state.run, Some(TrainSettings::default()));
+    // Larger settings that are refused are not those of the run that can go on.
+    state
+        .begin(4, &Command::Train { settings: TrainSettings { rank: Some(512), ..Default::default() }, restart: true });
+    state.apply(4, no());
+    assert!(state.unfinished && state.run == Some(TrainSettings::default()));
+    // What cannot succeed is not offered again.
+    state.begin(5, &train());
+    state.apply(5, Event::TrainBegan);
+    state.apply(5, Event::Trouble(Trouble { kind: TroubleKind::Refused, text: "it diverged".into() }));
+    assert!(!state.unfinished);
 }
 
 #[test]

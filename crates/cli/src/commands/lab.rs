@@ -83,7 +83,8 @@ fn names(paths: &[PathBuf]) -> Result<Vec<String>> {
     let alike = |names: &[String], i: usize| names.iter().filter(|name| **name == names[i]).count() > 1;
     let twice: Vec<usize> = (0..names.len()).filter(|i| alike(&names, *i)).collect();
     for i in twice {
-        let folder = paths[i].parent().and_then(Path::file_name).map_or_else(String::new, text);
+        let whole = std::path::absolute(&paths[i])?;
+        let folder = whole.parent().and_then(Path::file_name).map_or_else(String::new, text);
         names[i] = format!("{folder}/{}", names[i]);
     }
     match (0..names.len()).find(|i| alike(&names, *i)) {

@@ -160,9 +160,7 @@ pub enum DataError {
     },
 
     /// Pairs that cannot be parted into training and held-out ones.
-    #[error(
-        "{file}: there are too few different inputs to hold a pair back for checking; give more pairs, or held-out pairs of their own"
-    )]
+    #[error("{file}: there are too few different inputs to hold a pair back for checking; give more pairs")]
     OneInput {
         /// Name of the data file.
         file: String,

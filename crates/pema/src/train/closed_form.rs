@@ -27,7 +27,10 @@ pub(super) async fn eigenvectors(device: &Device, memory: &Memory, rows: &[usize
     let moments = device.read::<f32>(&moments, 0, d * d).await?;
     let matrix = Mat::<f64>::from_fn(d, d, |i, j| f64::from(moments[i.max(j) * d + i.min(j)]));
     let eigen = matrix.self_adjoint_eigen(Side::Lower);
-    let eigen = eigen.map_err(|_| Error::NotANumber { what: "a moment of the memory's rows" })?;
+    let eigen = eigen.map_err(|_| Error::NotANumber {
+        what: "a moment of the memory's rows",
+        advice: "the memory is damaged: build it again",
+    })?;
     // Eigenvalues come in ascending order: the last columns are the ones that matter.
     let vectors = eigen.U();
     Ok((0..rank).flat_map(|r| (0..d).map(move |i| vectors[(i, d - 1 - r)] as f32)).collect())
