@@ -1,5 +1,7 @@
 //! The whole job inside a real browser's worker, with a tiny model: what a page would say, said here.
 
+#![allow(clippy::unwrap_used, reason = "what fails here must fail the test")]
+
 use std::rc::Rc;
 
 use js_sys::Function;
