@@ -13,7 +13,7 @@ const STYLE: &str = "
 :root { color-scheme: light dark; --ink: #1b2330; --ground: #fff; --line: #d6dbe3; --bar: #9db7e8; --strong: #1d56c9; --muted: #566174 }
 @media (prefers-color-scheme: dark) { :root { --ink: #e7ebf2; --ground: #12161d; --line: #333c4a; --bar: #3c5380; --strong: #8db4ff; --muted: #a3aec0 } }
 body { font: 1rem/1.5 system-ui, sans-serif; color: var(--ink); background: var(--ground); max-width: 70rem; margin: 2rem auto; padding: 0 1rem }
-.lead { font-size: 1.15rem } .muted, caption { color: var(--muted) } .scrolls { overflow-x: auto }
+.lead { font-size: 1.15rem } .muted, caption { color: var(--muted) } .muted { overflow-wrap: anywhere } .scrolls { overflow-x: auto }
 table { border-collapse: collapse; width: 100%; font-size: .9rem; margin: 1rem 0 } caption { text-align: left }
 th, td { border-bottom: 1px solid var(--line); padding: .3rem .5rem; text-align: right; vertical-align: top; white-space: nowrap }
 th:first-child, td:first-child, .texts td, .texts th { text-align: left } td:first-child { white-space: normal; min-width: 9rem; max-width: 24rem } .texts td { white-space: normal; min-width: 10rem }
