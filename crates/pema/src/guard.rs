@@ -192,7 +192,10 @@ pub fn decide(tried: &[Tried], inputs: &[String], references: &[String], trained
     let (best, gain, _) = best.ok_or_else(missing)?;
     // An adapter whose held-out loss was chosen the lowest has earned the benefit of the doubt: a loss
     // within half a standard error is chance, and the interval is four standard errors wide.
-    let (chosen, reason) = match gain.value > 0.0 || gain.value > (gain.low - gain.high) / 8.0 {
+    // Where next to nothing is left to better, an adapter can do harm and hardly good: there it must prove itself.
+    let needless = alone_chrf > RIGHT && gain.low <= 0.0;
+    let helps = gain.value > 0.0 || gain.value > (gain.low - gain.high) / 8.0;
+    let (chosen, reason) = match helps && !needless {
         true => (best, None),
         false => {
             let [before, after] = [faults(inputs, base, references)?, faults(inputs, &best.texts, references)?];

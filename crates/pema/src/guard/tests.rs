@@ -130,3 +130,22 @@ fn a_model_that_is_right_already_is_the_reason() {
     assert_eq!(decided(wanted.clone()), Some(Reason::AlreadyRight));
     assert!(decided(texts(&["advert", "chat", "report", "chat"])).is_some_and(|reason| reason != Reason::AlreadyRight));
 }
+
+#[test]
+fn where_little_is_left_to_better_the_adapter_must_prove_itself() {
+    let wanted =
+        texts(&["The report about the harbour is ready for everybody who asked for it in writing."].repeat(40));
+    let pema = Mix { method: Method::Pema, lambda: 1.0, copying: false, beams: 1, similar: 0 };
+    let way = |mix, texts| Tried { mix, texts, nll: 1.0, bias: None, similar: None };
+    let decided = |alone: Vec<String>| {
+        let tried = [way(Mix::BASE, alone), way(pema, wanted.clone())];
+        let verdict = decide(&tried, &wanted, &wanted, 400).unwrap();
+        assert!(verdict.gain.value > 0.0, "{verdict:?}");
+        (verdict.chosen.method, verdict.reason)
+    };
+    let mut one_slip = wanted.clone();
+    one_slip[7] = "The report about the harbour is ready.".to_owned();
+    assert_eq!(decided(one_slip), (Method::Base, Some(Reason::AlreadyRight)), "one text of forty is chance");
+    let all_slip = wanted.iter().map(|text| text.trim_end_matches('.').to_owned()).collect();
+    assert_eq!(decided(all_slip), (Method::Pema, None), "a little, but everywhere");
+}
