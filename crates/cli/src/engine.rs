@@ -140,14 +140,19 @@ pub fn warn_of_cut_targets(template: &Template, data: &Dataset) {
     }
 }
 
-/// Refuses methods whose adapter or memory was not given, before anything is written.
-pub fn check_methods(methods: &[Method], with: &WithArgs) -> Result<()> {
-    let missing = methods.iter().find_map(|method| match method {
-        Method::Knn if with.memory.is_none() => Some((method, "a memory: give --memory DIR")),
-        method if method.adapted() && with.adapter.is_none() => Some((method, "an adapter: give --adapter FILE")),
+/// What a method needs and was not given, with the way to give it.
+pub fn missing(method: Method, with: &WithArgs) -> Option<&'static str> {
+    match method {
+        Method::Knn if with.memory.is_none() => Some("a memory: give --memory DIR"),
+        Method::Pema | Method::PemaGu if with.adapter.is_none() => Some("an adapter: give --adapter FILE"),
         _ => None,
-    });
-    let Some((method, what)) = missing else { return Ok(()) };
+    }
+}
+
+/// Refuses methods that lack something, before anything is written.
+pub fn check_methods(methods: &[Method], with: &WithArgs) -> Result<()> {
+    let lacking = methods.iter().find_map(|method| Some((method, missing(*method, with)?)));
+    let Some((method, what)) = lacking else { return Ok(()) };
     let why = format!("the method {} needs {what}, or choose another method\n", method.name());
     Err(clap::Error::raw(clap::error::ErrorKind::MissingRequiredArgument, why).into())
 }

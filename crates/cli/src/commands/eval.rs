@@ -17,13 +17,8 @@ pub async fn run(global: &Global, args: &EvalArgs) -> Result<()> {
         files::check_writable(out)?;
     }
     engine::check_methods(&args.methods, &args.with)?;
-    let allowed = |method: &Method| match method {
-        Method::Base => true,
-        Method::Knn => args.with.memory.is_some(),
-        Method::Pema | Method::PemaGu => args.with.adapter.is_some(),
-    };
     let methods: Vec<Method> = match args.methods.is_empty() {
-        true => Method::ALL.into_iter().filter(allowed).collect(),
+        true => Method::ALL.into_iter().filter(|method| engine::missing(*method, &args.with).is_none()).collect(),
         false => args.methods.clone(),
     };
     let loaded = engine::load(global, &args.with, methods.contains(&Method::Knn)).await?;
